@@ -1,0 +1,214 @@
+"""What a check may say: *holds*, *fails* or *undecided*, on what evidence, and how far.
+
+A `Verdict` that *fails* shows a `Witness`, a point of the domain with both values; without
+one there is only *undecided*. A verdict that *holds* names its scope: identically, or at so
+many points to so many digits. Evidence comes in three strengths:
+
+    symbolic (exact normal forms)  >  certified (balls, boxes)  >  statistical
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+__all__ = ["Evidence", "Outcome", "Verdict", "Witness", "strongest"]
+
+
+class Outcome(Enum):
+    """What a check found."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNDECIDED = "undecided"
+
+
+class Evidence(Enum):
+    """What stands behind a verdict, strongest first."""
+
+    SYMBOLIC = "symbolic"
+    CERTIFIED = "certified"
+    STATISTICAL = "statistical"
+
+    @property
+    def strength(self) -> int:
+        """3 for symbolic, 2 for certified, 1 for statistical."""
+        return {Evidence.SYMBOLIC: 3, Evidence.CERTIFIED: 2, Evidence.STATISTICAL: 1}[self]
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A point of the domain where a statement fails, with both values as text.
+
+    Args:
+        point: the values of the symbols, exact where they are exact; the keys are symbols or names.
+        lhs: the value found on the left, with its error if it has one.
+        rhs: the value claimed on the right.
+        note: what the two values are, when they are not the two sides at the point.
+
+    >>> print(Witness({"kappa": "1/3"}, "0.123", "0.456"))
+    at kappa=1/3: 0.123 against 0.456
+    """
+
+    point: Mapping
+    lhs: str
+    rhs: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "point", dict(self.point))
+
+    def text(self) -> str:
+        """The witness as a phrase."""
+        place = ", ".join(f"{symbol}={value}" for symbol, value in self.point.items())
+        values = f"{self.lhs} against {self.rhs}"
+        return (f"at {place}: " if place else "") + values + (f" ({self.note})" if self.note else "")
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of a check to a claim.
+
+    Args:
+        outcome: holds, fails or undecided.
+        evidence: what stands behind the outcome; None where nothing was examined.
+        scope: how far it reaches, as a phrase ("identically", "at 5 points to 25 digits").
+        reason: why, in a sentence; for *undecided*, what to do next.
+        witness: where it fails.
+        seed: the root seed of the run, where points or samples were drawn.
+        seconds: wall time of the check.
+
+    Raises:
+        TypeError: when used as a boolean.
+        ValueError: for *fails* without a witness, *holds* without a scope or evidence,
+            *undecided* without a reason.
+
+    >>> print(Verdict(Outcome.HOLDS, Evidence.SYMBOLIC, "identically", "the difference reduces to zero"))
+    holds (symbolic, identically): the difference reduces to zero
+    """
+
+    outcome: Outcome
+    evidence: Evidence | None
+    scope: str
+    reason: str
+    witness: Witness | None = None
+    seed: int | None = None
+    seconds: float = field(default=0.0, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.outcome, Outcome):
+            raise TypeError(f"expected an Outcome, got outcome={self.outcome!r}")
+        if self.evidence is not None and not isinstance(self.evidence, Evidence):
+            raise TypeError(f"expected an Evidence or None, got evidence={self.evidence!r}")
+        if self.fails and self.witness is None:
+            raise ValueError("a verdict that fails needs a witness; without one it is undecided")
+        if not self.fails and self.witness is not None:
+            raise ValueError(
+                f"only a verdict that fails has a witness, got {self.witness} with "
+                f"outcome={self.outcome.value}"
+            )
+        if self.holds and not (self.scope and self.evidence):
+            raise ValueError(
+                "a verdict that holds names its scope and its evidence, "
+                f"got scope={self.scope!r}, evidence={self.evidence}"
+            )
+        if self.undecided and not self.reason:
+            raise ValueError("an undecided verdict says why, got an empty reason")
+
+    @property
+    def holds(self) -> bool:
+        """True when the claim was found to hold within the scope."""
+        return self.outcome is Outcome.HOLDS
+
+    @property
+    def fails(self) -> bool:
+        """True when there is a witness against the claim."""
+        return self.outcome is Outcome.FAILS
+
+    @property
+    def undecided(self) -> bool:
+        """True when neither was found."""
+        return self.outcome is Outcome.UNDECIDED
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a verdict has three outcomes; ask for verdict.holds, verdict.fails or verdict.undecided"
+        )
+
+    def __str__(self) -> str:
+        backing = ", ".join(
+            part for part in (self.evidence.value if self.evidence else "", self.scope) if part
+        )
+        head = self.outcome.value + (f" ({backing})" if backing else "")
+        tail = "; ".join(part for part in (self.witness.text() if self.witness else "", self.reason) if part)
+        return f"{head}: {tail}" if tail else head
+
+    def _repr_html_(self) -> str:
+        """A card that needs nothing from outside."""
+        rows = [
+            ("evidence", self.evidence.value if self.evidence else ""),
+            ("scope", self.scope),
+            ("witness", self.witness.text() if self.witness else ""),
+            ("reason", self.reason),
+        ]
+        if self.seed is not None:
+            rows.append(("seed", str(self.seed)))
+        if self.seconds:
+            rows.append(("seconds", f"{self.seconds:.2f}"))
+        cells = "".join(
+            f'<tr><th style="text-align:left;vertical-align:top;padding:0 1em 0 0;font-weight:normal;'
+            f'opacity:0.7">{html.escape(name)}</th><td style="text-align:left">{html.escape(text)}</td></tr>'
+            for name, text in rows
+            if text
+        )
+        return (
+            f'<div style="border-left:4px solid {COLORS[self.outcome]};padding:0.3em 0.8em;margin:0.3em 0">'
+            f'<b style="color:{COLORS[self.outcome]}">{html.escape(self.outcome.value)}</b>'
+            f'<table style="border:none;margin:0.2em 0">{cells}</table></div>'
+        )
+
+    def _repr_latex_(self) -> str:
+        return rf"$\text{{{_escaped_latex(str(self))}}}$"
+
+
+COLORS = {Outcome.HOLDS: "#1a7f37", Outcome.FAILS: "#b42318", Outcome.UNDECIDED: "#9a6700"}
+
+_LATEX_CHARACTERS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "%": r"\%",
+    "&": r"\&",
+    "#": r"\#",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+}
+
+
+def _escaped_latex(text: str) -> str:
+    return "".join(_LATEX_CHARACTERS.get(character, character) for character in text)
+
+
+def strongest(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict of a claim from those of its checks, which are alternative ways to the same end.
+
+    A witness counts most; then the *holds* with the strongest evidence; then the first *undecided*.
+
+    Raises:
+        ValueError: if there is no verdict.
+    """
+    if not verdicts:
+        raise ValueError("expected the verdict of at least one check, got none")
+    failing = [verdict for verdict in verdicts if verdict.fails]
+    holding = [verdict for verdict in verdicts if verdict.holds]
+    ranked = sorted(
+        failing or holding, key=lambda verdict: -(verdict.evidence.strength if verdict.evidence else 0)
+    )
+    return ranked[0] if ranked else verdicts[0]
