@@ -1,0 +1,238 @@
+"""Sums over tokens: partitions of the indices and falling factorials.
+
+A product of sums over tokens is a sum over tuples of positions. Positions that coincide form a
+partition; positions that differ belong to independent tokens. With b_g blocks on fresh tokens of
+a group of n_g interchangeable tokens,
+
+    Σ_{ℓ₁, …, ℓ_r} f(x_{ℓ₁}, …, x_{ℓ_r}) = Σ_π Σ_{blocks → groups} ∏_g n_g(n_g−1)⋯(n_g−b_g+1) · f(representatives)
+
+in mean, with tokens that the expression singles out (`X[J, :]`, `X[0, :]`) as candidates of
+their own and taken out of their group's count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import sympy as sp
+
+from .gaussian import NoClosedForm
+from .variables import Latent, Row, TokenMatrix
+
+__all__ = ["TokenSum", "falling_factorial", "representatives", "set_partitions", "token_sums"]
+
+
+@dataclass(frozen=True)
+class TokenSum:
+    """Σ over all values of the indices of body; with no index, the body itself."""
+
+    indices: tuple[sp.Symbol, ...]
+    body: sp.Expr
+    ranges: tuple[tuple[sp.Expr, sp.Expr], ...]
+
+
+def falling_factorial(n: sp.Expr, k: int) -> sp.Expr:
+    """n(n−1)⋯(n−k+1), the number of ordered choices of k distinct things among n.
+
+    >>> falling_factorial(sp.Symbol("n"), 3)
+    n*(n - 2)*(n - 1)
+    """
+    return sp.Mul(*(n - i for i in range(k)))
+
+
+def set_partitions(items: Sequence) -> Iterator[list[list]]:
+    """All ways to group the items into blocks.
+
+    >>> len(list(set_partitions("abcd")))
+    15
+    """
+    if not items:
+        yield []
+        return
+    first, *rest = items
+    for partition in set_partitions(rest):
+        yield [[first], *partition]
+        for i, block in enumerate(partition):
+            yield [*partition[:i], [first, *block], *partition[i + 1 :]]
+
+
+def token_sums(expr: sp.Expr) -> list[tuple[sp.Expr, TokenSum]]:
+    """An expression polynomial in its sums, as Σ coefficient · one multiple sum.
+
+    Raises:
+        NoClosedForm: if a sum stands inside a function.
+    """
+    merged: dict[TokenSum, sp.Expr] = {}
+    for coefficient, term in _terms(sp.sympify(expr)):
+        renamed = _renamed(term)
+        merged[renamed] = merged.get(renamed, sp.Integer(0)) + coefficient
+    return [(coefficient, term) for term, coefficient in merged.items() if coefficient != 0]
+
+
+def _terms(expr: sp.Expr) -> list[tuple[sp.Expr, TokenSum]]:
+    if not expr.has(sp.Sum):
+        return [(sp.Integer(1), TokenSum((), expr, ()))]
+    if isinstance(expr, sp.Add):
+        return [term for arg in expr.args for term in _terms(arg)]
+    if isinstance(expr, sp.Mul):
+        plain, sums = [a for a in expr.args if not a.has(sp.Sum)], [a for a in expr.args if a.has(sp.Sum)]
+        terms = [(sp.Integer(1), TokenSum((), sp.Mul(*plain), ()))]
+        for factor in sums:
+            terms = _product(terms, _terms(factor))
+        return terms
+    if isinstance(expr, sp.Pow) and expr.exp.is_Integer and expr.exp > 0:
+        base = _terms(expr.base)
+        terms = base
+        for _ in range(int(expr.exp) - 1):
+            terms = _merged(_product(terms, base))
+        return terms
+    if isinstance(expr, sp.Sum):
+        terms = _terms(expr.function)
+        for index, low, high in expr.limits:
+            fresh = sp.Dummy(index.name, integer=True)
+            terms = [
+                (c, TokenSum((*s.indices, fresh), s.body.xreplace({index: fresh}), (*s.ranges, (low, high))))
+                for c, s in terms
+            ]
+        return terms
+    raise NoClosedForm(
+        f"no rule for a function of a sum over tokens: {expr.func.__name__} of {expr.args[0]}; "
+        "expectations are taken of polynomials in such sums"
+    )
+
+
+def _product(
+    first: list[tuple[sp.Expr, TokenSum]], second: list[tuple[sp.Expr, TokenSum]]
+) -> list[tuple[sp.Expr, TokenSum]]:
+    terms = []
+    for (c1, s1), (c2, s2) in product(first, second):
+        fresh = {index: sp.Dummy(index.name, integer=True) for index in s2.indices}
+        body = s1.body * s2.body.xreplace(fresh)
+        terms.append((c1 * c2, TokenSum((*s1.indices, *fresh.values()), body, s1.ranges + s2.ranges)))
+    return terms
+
+
+def _merged(terms: list[tuple[sp.Expr, TokenSum]]) -> list[tuple[sp.Expr, TokenSum]]:
+    merged: dict[TokenSum, sp.Expr] = {}
+    for coefficient, term in terms:
+        renamed = _renamed(term)
+        merged[renamed] = merged.get(renamed, sp.Integer(0)) + coefficient
+    return [(coefficient, term) for term, coefficient in merged.items()]
+
+
+def _renamed(term: TokenSum) -> TokenSum:
+    names = {index: sp.Symbol(f"l_{i + 1}", integer=True) for i, index in enumerate(term.indices)}
+    return TokenSum(tuple(names.values()), term.body.xreplace(names), term.ranges)
+
+
+def representatives(term: TokenSum) -> Iterator[tuple[sp.Expr, sp.Expr]]:
+    """The pairs (count, body at representative tokens) whose sum has the mean of the multiple sum.
+
+    Raises:
+        NoClosedForm: if the summand depends on its position other than through the tokens there, if
+            a sum leaves out tokens, or if a token's group cannot be told.
+    """
+    rows = _rows(term.body)
+    matrices = sorted({row.matrix for row in rows}, key=sp.default_sort_key)
+    grouped = [X for X in matrices if len(X.groups) > 1 or X.groups[0].at is not None]
+    singled = sorted({row.index for row in rows if row.index not in term.indices}, key=sp.default_sort_key)
+    if not term.indices and all(row.group >= 0 for row in rows):
+        yield sp.Integer(1), term.body
+        return
+    if len(grouped) > 1:
+        names = ", ".join(X.name for X in grouped)
+        raise NoClosedForm(f"no rule for two prompts with token groups in one expression: {names}")
+    groups = grouped[0].groups if grouped else (matrices[0].groups if matrices else ())
+    place = {label: _group_of(label, groups, grouped) for label in singled}
+    if not term.indices:
+        yield sp.Integer(1), _located(term.body, place)
+        return
+    _check_ranges(term, matrices)
+    sizes = [group.size - sum(1 for g in place.values() if g == i) for i, group in enumerate(groups)]
+    if not groups:
+        yield from _without_tokens(term)
+        return
+    for partition in set_partitions(term.indices):
+        for choice in product([*singled, *range(len(groups))], repeat=len(partition)):
+            labels = [c for c in choice if not isinstance(c, int)]
+            if len(set(labels)) < len(labels):
+                continue
+            count = sp.Mul(*(falling_factorial(n, choice.count(g)) for g, n in enumerate(sizes)))
+            if count == 0:
+                continue
+            where, located = {}, dict(place)
+            used = 0
+            for block, target in zip(partition, choice, strict=True):
+                if isinstance(target, int):
+                    used += 1
+                    label: sp.Expr = sp.Symbol(f"l_{used}", integer=True)
+                    fresh = sp.Dummy(label.name, integer=True)
+                    where.update({index: fresh for index in block})
+                    located[fresh] = target
+                else:
+                    where.update({index: target for index in block})
+            body = term.body.xreplace(where)
+            body = body.replace(lambda e: isinstance(e, sp.KroneckerDelta) and not e.is_number, _delta)
+            body = _located(body, located)
+            names = {
+                fresh: sp.Symbol(f"l_{i + 1}", integer=True)
+                for i, fresh in enumerate(k for k in located if isinstance(k, sp.Dummy))
+            }
+            _check_free_of_position(body, set(names))
+            yield count, body.xreplace(names)
+
+
+def _delta(*args: sp.Expr) -> sp.Expr:
+    return sp.Integer(1) if args[0] == args[1] else sp.Integer(0)
+
+
+def _rows(expr: sp.Expr) -> set[Row]:
+    return {node for node in sp.preorder_traversal(expr) if isinstance(node, Row)}
+
+
+def _group_of(label: sp.Expr, groups: tuple, grouped: list[TokenMatrix]) -> int:
+    for i, group in enumerate(groups):
+        if group.at is not None and group.at == label:
+            return i
+    if len(groups) == 1:
+        return 0
+    raise NoClosedForm(
+        f"the token {grouped[0].name}[{label}, :] has no known group; give its group `at={label}`, "
+        "or write the group as a prompt of its own"
+    )
+
+
+def _located(body: sp.Expr, place: dict[sp.Expr, int]) -> sp.Expr:
+    """The body with every row told its group; a row of a prompt with one group is in group 0."""
+    replacement = {
+        row: Row(row.matrix, row.index, place[row.index] if len(row.matrix.groups) > 1 else 0)
+        for row in _rows(body)
+        if row.group < 0
+    }
+    return body.xreplace(replacement)
+
+
+def _check_ranges(term: TokenSum, matrices: list[TokenMatrix]) -> None:
+    for X in matrices:
+        for index, (low, high) in zip(term.indices, term.ranges, strict=True):
+            if low != 0 or sp.expand(high - low + 1 - X.shape[0]) != 0:
+                raise NoClosedForm(
+                    f"expected the sum over {index} to run over all tokens of {X.name}, from 0 to "
+                    f"{X.shape[0] - 1}, got {low} to {high}"
+                )
+
+
+def _check_free_of_position(body: sp.Expr, positions: set[sp.Expr]) -> None:
+    left = body.xreplace({row: sp.MatrixSymbol("x", *row.shape) for row in _rows(body)}).free_symbols & positions
+    if left:
+        raise NoClosedForm(
+            f"the summand depends on its position {left.pop()} other than through the tokens there: {body}"
+        )
+
+
+def _without_tokens(term: TokenSum) -> Iterator[tuple[sp.Expr, sp.Expr]]:
+    if term.body.free_symbols & set(term.indices):
+        raise NoClosedForm(f"no rule for a sum whose terms depend on the position only: {term.body}")
+    yield sp.Mul(*(high - low + 1 for low, high in term.ranges)), term.body

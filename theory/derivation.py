@@ -1,0 +1,268 @@
+"""Derivations: the chain of named rules from an expectation to its closed form.
+
+A derivation runs the same rules as `E`, all moments at once, and keeps every line. A line is an
+ordinary expression: it may hold `Expectation` nodes, so each equality between two lines can be
+checked on its own. Variables whose law was tilted or conditioned on the way are new Gaussian
+scalars, written with a tilde; `where` lists their laws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+from .expectation import Evaluation, Expectation, as_scalar, moments_of, representative_terms
+from .gaussian import Base, JointLaw, Moment, Rewriting, rewrite
+from .reading import Monomial
+from .variables import GaussianScalar, gaussians
+
+__all__ = ["Derivation", "Step", "derive"]
+
+SHOWN_LINES = 40
+
+
+@dataclass(frozen=True)
+class Step:
+    """One equality of a derivation: before = after, by the rule named."""
+
+    rule: str
+    before: sp.Expr
+    after: sp.Expr
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The steps from an expectation to its value.
+
+    Args:
+        start: the expectation asked for.
+        steps: the equalities, each with its rule.
+        result: the closed form.
+        conditions: what has to hold for the steps: finite means, positive variances.
+        where: the variables with a tilde that appear on the way, each with its mean and variance.
+    """
+
+    start: sp.Expr
+    steps: tuple[Step, ...]
+    result: sp.Expr
+    conditions: tuple[sp.Basic, ...] = ()
+    where: tuple[GaussianScalar, ...] = ()
+
+    def rules(self) -> tuple[str, ...]:
+        """The names of the rules in the order in which they were first used."""
+        return tuple(dict.fromkeys(step.rule for step in self.steps))
+
+    def __str__(self) -> str:
+        width = max((len(step.rule) for step in self.steps), default=0)
+        lines = [f"{'':{width}}   {self.start}"]
+        lines += [f"{step.rule:>{width}} = {step.after}" for step in self.steps]
+        if len(lines) > SHOWN_LINES:
+            kept = SHOWN_LINES // 2
+            lines = [*lines[:kept], f"… {len(lines) - 2 * kept} more lines …", *lines[-kept:]]
+        lines += [
+            f"where {a} ~ N({a.family.mean[a.index]}, {a.family.covariance[a.index, a.index]})" for a in self.where
+        ]
+        if self.conditions:
+            lines.append("provided " + ", ".join(map(str, self.conditions)))
+        return "\n".join(lines)
+
+    def latex(self, printer: Callable[[sp.Basic], str] = sp.latex) -> str:
+        """An aligned LaTeX block, the reasons in the margin."""
+        steps = list(self.steps)
+        rows = [(printer(step.after), step.rule) for step in steps]
+        if len(rows) > SHOWN_LINES:
+            kept = SHOWN_LINES // 2
+            rows = [*rows[:kept], (rf"\cdots\quad({len(rows) - 2 * kept}\text{{ more lines}})", ""), *rows[-kept:]]
+        body = [rf"{printer(self.start)} &= {rows[0][0] if rows else printer(self.result)}"]
+        if rows:
+            body[0] += rf" && \text{{({rows[0][1]})}}"
+        body += [rf"&= {text} && \text{{({rule})}}" if rule else f"&= {text}" for text, rule in rows[1:]]
+        for a in self.where:
+            mean, variance = a.family.mean[a.index], a.family.covariance[a.index, a.index]
+            law = rf"\mathcal{{N}}\left({printer(mean)}, {printer(variance)}\right)"
+            body.append(rf"&\text{{where }} {printer(a)} \sim {law}")
+        if self.conditions:
+            body.append(r"&\text{provided } " + r",\; ".join(printer(c) for c in self.conditions))
+        return "\\begin{aligned}\n" + " \\\\\n".join(body) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
+
+
+def derive(expr: Any, *, known: Mapping[sp.Expr, sp.Expr] | None = None) -> Derivation:
+    """Derive an expectation step by step.
+
+    Args:
+        expr: a scalar random expression, as for `E`.
+        known: names for scalar products of parameters, such as {dot(k, k_star): kappa}.
+
+    Returns:
+        The derivation; its result equals E(expr).
+
+    Raises:
+        InfiniteExpectation, NoClosedForm: as `E` does.
+
+    >>> lam, s, r, t = sp.symbols("lam s r t", positive=True)
+    >>> a, b = gaussians("a b", covariance=[[s, r], [r, t]])
+    >>> derivation = derive(sp.erf(lam*a)*b)
+    >>> derivation.rules()
+    ('Stein', 'tilting')
+    >>> derivation.result
+    2*lam*r/(sqrt(pi)*sqrt(2*lam**2*s + 1))
+    """
+    return _Writer(known=dict(known or {})).derivation(as_scalar(expr))
+
+
+State = dict[tuple[Base, tuple[Moment, ...]], sp.Expr]
+
+
+@dataclass
+class _Writer:
+    known: Mapping[sp.Expr, sp.Expr]
+    rewritings: dict[Moment, Rewriting] = field(default_factory=dict)
+    names: dict[JointLaw, tuple[sp.Expr, ...]] = field(default_factory=dict)
+    conditions: list[sp.Basic] = field(default_factory=list)
+    tilded: list[GaussianScalar] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+    def derivation(self, scalar: sp.Expr) -> Derivation:
+        """Reading, then rule after rule until no moment is left."""
+        start = Expectation(scalar)
+        line: sp.Expr = start
+        counted = representative_terms(scalar)
+        line = self.note("exchangeable sums", line, sp.Add(*(n * Expectation(body) for n, body in counted)))
+        evaluation = Evaluation(known=self.known)
+        monomials: dict[Monomial, sp.Expr] = {}
+        for count, body in counted:
+            for coefficient, monomial in evaluation.monomials(body):
+                monomials[monomial] = monomials.get(monomial, sp.Integer(0)) + count * coefficient
+        state = self.opened(monomials)
+        line = self.note("linearity", line, self.line(state))
+        while any(moments for _, moments in state):
+            rule = self.next_rule(state)
+            while any(self.rewriting(m).rule == rule for _, moments in state for m in moments):
+                state = self.applied(state, rule)
+            line = self.note(rule, line, self.line(state))
+        conditions = tuple(dict.fromkeys(self.conditions))
+        return Derivation(start, tuple(self.steps), line, conditions, tuple(self.tilded))
+
+    def note(self, rule: str, before: sp.Expr, after: sp.Expr) -> sp.Expr:
+        """Record a line, unless it reads as the one before."""
+        if after != before:
+            self.steps.append(Step(rule, before, after))
+        return after
+
+    def opened(self, monomials: Mapping[Monomial, sp.Expr]) -> State:
+        """The monomials as moments."""
+        state: State = {}
+        for monomial, count in monomials.items():
+            if monomial == Monomial():
+                _add(state, (Base(), ()), count)
+                continue
+            for coefficient, moment in moments_of(monomial, self.known):
+                _add(state, (Base(), (moment,)), count * coefficient)
+        return self.applied(state, "linearity")
+
+    def next_rule(self, state: State) -> str:
+        """The rule to show next: whatever simplifies first."""
+        present = {self.rewriting(m).rule for _, moments in state for m in moments}
+        return min(present, key=lambda rule: ORDER.index(rule) if rule in ORDER else len(ORDER))
+
+    def rewriting(self, moment: Moment) -> Rewriting:
+        """What the rules make of a moment, once."""
+        if moment not in self.rewritings:
+            self.rewritings[moment] = rewrite(moment)
+            self.conditions.extend(self.rewritings[moment].conditions)
+        return self.rewritings[moment]
+
+    def applied(self, state: State, rule: str) -> State:
+        """The state with one rule applied wherever it applies, and constants taken out."""
+        result: State = {}
+        for (base, moments), coefficient in state.items():
+            for new, c in self.expanded(base, moments, rule):
+                _add(result, new, coefficient * c)
+        return {key: c for key, c in result.items() if c != 0}
+
+    def expanded(
+        self, base: Base, moments: tuple[Moment, ...], rule: str
+    ) -> Iterable[tuple[tuple[Base, tuple[Moment, ...]], sp.Expr]]:
+        """The terms that one product of moments becomes."""
+        products: list[tuple[Base, tuple[Moment, ...], sp.Expr]] = [(base, (), sp.Integer(1))]
+        for moment in moments:
+            rewriting = self.rewriting(moment)
+            if rewriting.rule not in (rule, "linearity"):
+                products = [(b, (*m, moment), c) for b, m, c in products]
+                continue
+            products = [
+                (b * new_base, m + new_moments, c * coefficient)
+                for b, m, c in products
+                for coefficient, new_base, new_moments in rewriting.terms
+            ]
+        silent = any(self.rewriting(m).rule == "linearity" for _, new, _ in products for m in new)
+        for b, m, c in products:
+            ordered = tuple(sorted(m, key=lambda moment: sp.default_sort_key(moment.integrand())))
+            if silent:
+                for key, extra in self.expanded(b, ordered, "linearity"):
+                    yield key, c * extra
+            else:
+                yield (b, ordered), c
+
+    def line(self, state: State) -> sp.Expr:
+        """The state as an expression with Expectation nodes."""
+        terms = []
+        for (base, moments), coefficient in state.items():
+            nodes = (Expectation(moment.integrand().xreplace(self.renaming(moment.law))) for moment in moments)
+            terms.append(coefficient * base.expr() * sp.Mul(*nodes))
+        return sp.Add(*terms).xreplace(dict(self.known))
+
+    def renaming(self, law: JointLaw) -> dict[sp.Expr, sp.Expr]:
+        """New variables for a law that is not the one its variables carry."""
+        if all(_carries(v, law, i) for i, v in enumerate(law.variables)):
+            return {}
+        if law not in self.names:
+            number = len(self.names) + 1
+            names = [f"{_letter(v, i)}tilde_{number}" for i, v in enumerate(law.variables)]
+            self.names[law] = gaussians(
+                " ".join(names), mean=law.mean, covariance=[list(row) for row in law.covariance]
+            )
+            self.tilded.extend(self.names[law])
+        return dict(zip(law.variables, self.names[law], strict=True))
+
+
+ORDER = (
+    "linearity",
+    "parity",
+    "independence",
+    "tilting",
+    "conditioning",
+    "product to sum",
+    "Stein",
+    "characteristic function",
+    "erf moment",
+    "one-dimensional reduction",
+)
+
+
+def _add(state: State, key: tuple[Base, tuple[Moment, ...]], coefficient: sp.Expr) -> None:
+    state[key] = state.get(key, sp.Integer(0)) + coefficient
+
+
+def _carries(variable: sp.Expr, law: JointLaw, i: int) -> bool:
+    """Whether a displayed variable has, by itself, the law it is used under."""
+    if law.positive != 1:
+        return False
+    if isinstance(variable, GaussianScalar):
+        family = variable.family
+        return family.mean[variable.index] == law.mean[i] and all(
+            family.covariance[variable.index, other.index] == law.covariance[i][j]
+            for j, other in enumerate(law.variables)
+            if isinstance(other, GaussianScalar) and other.family == family
+        )
+    return True
+
+
+def _letter(variable: sp.Expr, i: int) -> str:
+    return variable.name if isinstance(variable, GaussianScalar) else f"g{i + 1}"

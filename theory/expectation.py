@@ -1,0 +1,563 @@
+"""Expectations: the order in which the rules run.
+
+    E(expr)             the closed form
+    Expectation(expr)   the unevaluated node, with .doit()
+
+An expression is read three times, each time as a combination of simpler ones: sums over tokens
+become representative tokens with their counts (`counting`); forms with randomness on both sides
+lose them by Stein's lemma in vector form; products of scalar functions become `Moment`s of
+jointly Gaussian scalars, to which `gaussian` applies its rules until none is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+from .counting import representatives, token_sums
+from .gaussian import (
+    Base,
+    Form,
+    Gate,
+    InfiniteExpectation,
+    JointLaw,
+    Moment,
+    NoClosedForm,
+    Wave,
+    moment_value,
+    placeholder,
+    tilting,
+)
+from .reading import Monomial, degree, is_random, linear, polynomial, random_sources, read
+from .special import NormalCDF
+from .variables import (
+    Dot,
+    GaussianFamily,
+    GaussianScalar,
+    GaussianVector,
+    Latent,
+    Row,
+    TokenMatrix,
+    dot,
+    linear_part,
+    trace,
+)
+
+__all__ = ["E", "Evaluation", "Expectation", "as_scalar", "moments_of", "representative_terms"]
+
+
+class Expectation(sp.Expr):
+    """The mean of a random expression, unevaluated: E[f].
+
+    >>> from .variables import gaussians
+    >>> (a,) = gaussians("a")
+    >>> Expectation(a**4), Expectation(a**4).doit()
+    (Expectation(a**4), 3)
+    """
+
+    is_commutative = True
+
+    def __new__(cls, expr: Any) -> Expectation:
+        return super().__new__(cls, as_scalar(expr))
+
+    def doit(self, **hints: Any) -> sp.Expr:
+        return E(self.args[0])
+
+    def _eval_is_extended_real(self) -> bool | None:
+        return self.args[0].is_extended_real
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = rf"\mathbb{{E}}\left[{printer._print(self.args[0])}\right]"
+        return text if exp is None else rf"{text}^{{{exp}}}"
+
+
+def E(expr: Any) -> sp.Expr:
+    """The expectation of a scalar expression in random symbols, in closed form.
+
+        E a = mean,   E erf(λa) = erf(λμ/√(1 + 2λ²s)),   E Σ_ℓ f(X_ℓ) = L E f(X₁),   …
+
+    Polynomials in jointly Gaussian scalars and in scalar products of Gaussian vectors and
+    tokens, times products of erf, erfc, sign, Heaviside, Abs, Max, Min, NormalCDF, sin, cos and
+    exp of linear and quadratic forms. What has no closed form (a sigmoid, three shifted erfs)
+    comes back as a `GaussianIntegral` of the smallest dimension the rules reach.
+
+    Args:
+        expr: a scalar expression, or a 1 × 1 matrix expression.
+
+    Returns:
+        An expression free of random symbols. Conditions under which it holds (a finite mean, a
+        positive variance) are recorded by `derive(expr).conditions`.
+
+    Raises:
+        InfiniteExpectation: if the mean is decidably infinite; the message names the term.
+        NoClosedForm: if no rule applies; the message names what stood in the way.
+        ValueError: if one name carries two laws.
+
+    >>> from .variables import gaussians
+    >>> mu, s, r, t, lam = sp.symbols("mu s r t lam", positive=True)
+    >>> a, b = gaussians("a b", mean=[mu, 0], covariance=[[s, r], [r, t]])
+    >>> E(sp.erf(lam*a))
+    erf(lam*mu/sqrt(2*lam**2*s + 1))
+    >>> E(a**2*b**2)
+    mu**2*t + 2*r**2 + s*t
+    """
+    return Evaluation().value(expr)
+
+
+@dataclass
+class Evaluation:
+    """One run of the rules: what has been computed so far, and the conditions met on the way.
+
+    `known` replaces scalar products of parameters by symbols as soon as they appear.
+    """
+
+    known: Mapping[sp.Expr, sp.Expr] = field(default_factory=dict)
+    memory: dict[Moment, dict[Base, sp.Expr]] = field(default_factory=dict)
+    conditions: list[sp.Basic] = field(default_factory=list)
+
+    def value(self, expr: Any) -> sp.Expr:
+        """E[expr] as an expression."""
+        scalar = as_scalar(expr)
+        _check_one_law_a_name(scalar)
+        total: dict[Base, list[sp.Expr]] = {}
+        for coefficient, body in representative_terms(scalar):
+            for factor, monomial in self.monomials(body):
+                for base, c in self.monomial_value(monomial).items():
+                    total.setdefault(base, []).append(coefficient * factor * c)
+        parts = (sp.Add(*cs) * base.expr() for base, cs in total.items())
+        return sp.Add(*parts).xreplace(dict(self.known))
+
+    def monomials(self, body: sp.Expr) -> list[tuple[sp.Expr, Monomial]]:
+        """The scalar products with randomness on both sides removed, then read into monomials."""
+        pending, done = read(body), {}
+        while pending:
+            monomial, coefficient = pending.popitem()
+            node = next((n for n, _ in monomial.nodes if degree(n) == 2), None)
+            if node is None:
+                done[monomial] = done.get(monomial, sp.Integer(0)) + coefficient
+                continue
+            for new, c in read(stein_on_vectors(monomial.expr(), node)).items():
+                pending[new] = pending.get(new, sp.Integer(0)) + c * coefficient
+        return [(c, m) for m, c in done.items() if c != 0]
+
+    def monomial_value(self, monomial: Monomial) -> dict[Base, sp.Expr]:
+        """The mean of a monomial whose nodes are jointly Gaussian scalars."""
+        if monomial == Monomial():
+            return {Base(): sp.Integer(1)}
+        total: dict[Base, list[sp.Expr]] = {}
+        for coefficient, moment in moments_of(monomial, self.known):
+            for base, c in moment_value(moment, self.memory, self.conditions).items():
+                total.setdefault(base, []).append(coefficient * c)
+        return {base: sp.Add(*cs) for base, cs in total.items()}
+
+
+# --- first reading: tokens ----------------------------------------------------------------
+
+
+def representative_terms(expr: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
+    """(count, body) pairs with E[expr] = Σ count · E[body], no sum left in a body."""
+    terms: dict[sp.Expr, sp.Expr] = {}
+    for coefficient, token_sum in token_sums(expr):
+        for count, body in representatives(token_sum):
+            terms[body] = terms.get(body, sp.Integer(0)) + coefficient * count
+    return [(count, body) for body, count in terms.items() if count != 0]
+
+
+# --- second reading: vectors --------------------------------------------------------------
+
+
+def stein_on_vectors(product: sp.Expr, node: Dot) -> sp.Expr:
+    """Stein's lemma in vector form, on one factor ⟨x, h⟩ of a product ⟨x, h⟩ g.
+
+        E ⟨x, Bx⟩ g = E ⟨m, Bx⟩ g + tr(ΣB) E g + E ⟨∇g, ΣBx⟩
+        E ⟨x, y⟩ g  = E ⟨m, y⟩ g + E ⟨∇g, Σy⟩                   (y independent of x)
+
+    Source: Stein (1981); Isserlis (1918) is the case of a polynomial g.
+    """
+    rest = product / node
+    vector = next(v for v in (node.left, node.right) if is_random(v) and not isinstance(v, sp.MatMul))
+    column = vector
+    inside = vector.arg if isinstance(vector, sp.Transpose) else vector
+    covariance = inside.covariance
+    symmetric = frozenset((covariance,))
+    other = node.right if node.left == vector else node.left
+    image = sp.MatMul(covariance, other) if not isinstance(covariance, sp.Identity) else other
+    result = [dot(inside.mean, other) * rest]
+    if _contains(other, inside):
+        matrix = _matrix_before(other)
+        result.append(trace(sp.MatMul(covariance, matrix)) * rest)
+    for factor in sorted(_dots(rest), key=sp.default_sort_key):
+        if not _contains(factor, inside):
+            continue
+        symbol = sp.Dummy("y", real=True)
+        slope = rest.xreplace({factor: symbol}).diff(symbol).xreplace({symbol: factor})
+        derivative = sp.Integer(0)
+        if factor.left == column:
+            derivative += dot(factor.right, image, symmetric=symmetric)
+        if _last(factor.right) == column:
+            derivative += dot(linear_part_on_right(factor), image, symmetric=symmetric)
+        result.append(slope * derivative)
+    return sp.Add(*result)
+
+
+def linear_part_on_right(node: Dot) -> sp.Expr:
+    """u with ⟨left, A₁⋯A_r y⟩ = ⟨y, u⟩."""
+    if not isinstance(node.right, sp.MatMul):
+        return node.left
+    return sp.MatMul(*(sp.Transpose(A).doit() for A in reversed(node.right.args[:-1])), node.left)
+
+
+def _last(vector: sp.Expr) -> sp.Expr:
+    return vector.args[-1] if isinstance(vector, sp.MatMul) else vector
+
+
+def _matrix_before(vector: sp.Expr) -> sp.Expr:
+    return sp.MatMul(*vector.args[:-1]) if isinstance(vector, sp.MatMul) else sp.Identity(vector.shape[0])
+
+
+def _contains(expr: sp.Basic, part: sp.Basic) -> bool:
+    return expr == part or any(_contains(arg, part) for arg in expr.args)
+
+
+def _dots(expr: sp.Basic) -> set[Dot]:
+    if isinstance(expr, Dot):
+        return {expr} if is_random(expr) else set()
+    return set().union(*(_dots(arg) for arg in expr.args)) if expr.args else set()
+
+
+# --- third reading: jointly Gaussian scalars ----------------------------------------------
+
+
+def moments_of(monomial: Monomial, known: Mapping[sp.Expr, sp.Expr]) -> list[tuple[sp.Expr, Moment]]:
+    """A monomial as a combination of moments: gates of every kind become erf and sign.
+
+        erfc ℓ = 1 − erf ℓ,   Heaviside ℓ = (1 + sign ℓ)/2,   Φ(ℓ) = (1 + erf(ℓ/√2))/2,   δ(ℓ) = ½ · 2δ(ℓ)
+    """
+    nodes = _nodes(monomial)
+    law = joint_law(nodes, known)
+    position = {node: i for i, node in enumerate(nodes)}
+
+    def form(expr: sp.Expr) -> Form:
+        parts = linear(expr)
+        assert parts is not None
+        coefficients = [sp.Integer(0)] * len(nodes)
+        for node, coefficient in parts[0].items():
+            coefficients[position[node]] = coefficient
+        return Form(tuple(coefficients), parts[1])
+
+    powers = [0] * len(nodes)
+    for node, power in monomial.nodes:
+        powers[position[node]] = power
+    exponent = _exponent(monomial.exponent, nodes)
+    unknown = _unknown_part(monomial, form)
+    waves = tuple(
+        Wave(form(wave.args[0]), isinstance(wave, sp.sin)) for wave, n in monomial.waves for _ in range(n)
+    )
+    start = Moment(
+        law, tuple(powers), (), (), tuple(sorted(waves, key=Wave.sort_key)), exponent, unknown
+    )
+    _check_finite(start, monomial)
+    terms: list[tuple[sp.Expr, tuple[Gate, ...], tuple[Gate, ...]]] = [(sp.Integer(1), (), ())]
+    for gate, count in monomial.gates:
+        for _ in range(count):
+            terms = [term for old in terms for term in _with_gate(old, gate, form)]
+    return [
+        (
+            coefficient,
+            Moment(
+                law,
+                start.powers,
+                tuple(sorted(gates, key=Gate.sort_key)),
+                tuple(sorted(slopes, key=Gate.sort_key)),
+                start.waves,
+                exponent,
+                unknown,
+            ),
+        )
+        for coefficient, gates, slopes in terms
+    ]
+
+
+def _with_gate(term: tuple, gate: sp.Expr, form: Any) -> list[tuple]:
+    coefficient, gates, slopes = term
+    argument = gate.args[0]
+    half = sp.Rational(1, 2)
+    if isinstance(gate, sp.DiracDelta):
+        return [(coefficient * half, gates, (*slopes, Gate(form(argument), False)))]
+    if isinstance(gate, sp.erf):
+        return [(coefficient, (*gates, Gate(form(argument), True)), slopes)]
+    if isinstance(gate, sp.sign):
+        return [(coefficient, (*gates, Gate(form(argument), False)), slopes)]
+    constant, slope, smoothed = {
+        sp.erfc: (sp.Integer(1), -sp.Integer(1), True),
+        sp.Heaviside: (half, half, False),
+        NormalCDF: (half, half, True),
+    }[gate.func]
+    inner = argument / sp.sqrt(2) if isinstance(gate, NormalCDF) else argument
+    return [
+        (coefficient * constant, gates, slopes),
+        (coefficient * slope, (*gates, Gate(form(inner), smoothed)), slopes),
+    ]
+
+
+def _nodes(monomial: Monomial) -> list[sp.Expr]:
+    found: set[sp.Expr] = {node for node, _ in monomial.nodes}
+    for factors in (monomial.gates, monomial.waves, monomial.unknown):
+        for factor, _ in factors:
+            found |= _scalars(factor)
+    found |= _scalars(monomial.exponent)
+    for node in found:
+        if degree(node) == 2:
+            raise NoClosedForm(
+                f"no rule yet for a function of the quadratic form {node} other than a polynomial: {monomial.expr()}"
+            )
+    return sorted(found, key=sp.default_sort_key)
+
+
+def _scalars(expr: sp.Basic) -> set[sp.Expr]:
+    if isinstance(expr, (GaussianScalar, Dot)):
+        return {expr} if is_random(expr) else set()
+    return set().union(*(_scalars(arg) for arg in expr.args)) if expr.args else set()
+
+
+def _exponent(expr: sp.Expr, nodes: list[sp.Expr]) -> Any:
+    if expr == 0:
+        return None
+    n = len(nodes)
+    position = {node: i for i, node in enumerate(nodes)}
+    matrix = [[sp.Integer(0)] * n for _ in range(n)]
+    vector = [sp.Integer(0)] * n
+    terms = polynomial(expr)
+    assert terms is not None
+    for monomial, coefficient in terms.items():
+        indices = [position[node] for node, power in monomial.nodes for _ in range(power)]
+        if len(indices) == 1:
+            vector[indices[0]] += coefficient
+        else:
+            i, j = indices
+            matrix[i][j] += coefficient / 2
+            matrix[j][i] += coefficient / 2
+    return tuple(map(tuple, matrix)), tuple(vector)
+
+
+def _unknown_part(monomial: Monomial, form: Any) -> Any:
+    """The factors no rule knows, as one function of linear forms."""
+    if not monomial.unknown:
+        return None
+    forms: dict[Form, sp.Symbol] = {}
+
+    def with_placeholders(expr: sp.Expr) -> sp.Expr:
+        if not is_random(expr):
+            return expr
+        parts = linear(expr)
+        if parts is not None:
+            ell = form(expr)
+            if len(parts[0]) == 1:  # the variable itself, so that f(a) and f(2a) share one form
+                ((node, coefficient),) = parts[0].items()
+                return coefficient * forms.setdefault(form(node), placeholder(len(forms))) + parts[1]
+            return forms.setdefault(ell, placeholder(len(forms)))
+        return expr.func(*(with_placeholders(arg) for arg in expr.args))
+
+    function = sp.Mul(*(with_placeholders(factor) ** n for factor, n in monomial.unknown))
+    if not has_tame_growth(function):
+        raise NoClosedForm(f"cannot show that the mean of {monomial.expr()} is finite; no rule for {function}")
+    return function, tuple(forms)
+
+
+BOUNDED = (sp.erf, sp.erfc, sp.tanh, sp.sin, sp.cos, sp.atan, sp.sign, sp.Heaviside, NormalCDF, sp.sech)
+
+
+def has_tame_growth(expr: sp.Expr) -> bool:
+    """Whether |f(z)| ≤ C e^{c|z|} follows from the way f is written, so that every moment is finite."""
+    if expr.is_number or isinstance(expr, sp.Symbol) or not expr.has(*_placeholders(expr)):
+        return True
+    if isinstance(expr, BOUNDED):
+        return True
+    if isinstance(expr, (sp.Add, sp.Mul, sp.Max, sp.Min, sp.Abs)):
+        return all(has_tame_growth(arg) for arg in expr.args)
+    if isinstance(expr, sp.exp):
+        z = _placeholders(expr)
+        exponent = expr.args[0]
+        return (exponent.is_polynomial(*z) and sp.Poly(exponent, *z).total_degree() <= 1) or _is_bounded(exponent)
+    if isinstance(expr, sp.log):
+        return _stays_above_a_positive_number(expr.args[0]) and has_tame_growth(expr.args[0])
+    if isinstance(expr, sp.Pow) and expr.exp.is_number and expr.exp.is_real:
+        if expr.exp.is_positive:
+            return has_tame_growth(expr.base)
+        return _stays_above_a_positive_number(expr.base)
+    return False
+
+
+def _placeholders(expr: sp.Expr) -> list[sp.Symbol]:
+    return sorted((s for s in expr.free_symbols if s.name.startswith("z_")), key=lambda s: s.name) or [placeholder(0)]
+
+
+def _is_bounded(expr: sp.Expr) -> bool:
+    if isinstance(expr, (sp.Add, sp.Mul)):
+        return all(_is_bounded(arg) for arg in expr.args)
+    return isinstance(expr, BOUNDED) or not expr.has(*_placeholders(expr))
+
+
+def _stays_above_a_positive_number(expr: sp.Expr) -> bool:
+    """c + nonnegative terms with c > 0: 1 + e^{−z}, 2 + z², …"""
+    if not isinstance(expr, sp.Add):
+        return bool(expr.is_number and expr.is_positive)
+    constant = sp.Add(*(arg for arg in expr.args if not arg.has(*_placeholders(expr))))
+    varying = [arg for arg in expr.args if arg.has(*_placeholders(expr))]
+    return bool(constant.is_positive) and all(arg.is_nonnegative for arg in varying)
+
+
+# --- finiteness ----------------------------------------------------------------------------
+
+
+DECAYING = (sp.erfc, sp.Heaviside, NormalCDF, sp.DiracDelta)
+
+
+def _check_finite(moment: Moment, monomial: Monomial) -> None:
+    """Refuse where only the decay of a gate could make the mean finite, or where nothing does.
+
+    Without such gates the tilting rule decides; with them, on one variable x of variance s, the
+    exponent q − 1/(2s) minus the decay rates of the gates decides on each side.
+    """
+    decaying = [gate for gate, _ in monomial.gates if isinstance(gate, DECAYING)]
+    if moment.exponent is None or not decaying or not _is_decidably_too_large(moment):
+        return
+    if len(moment.powers) == 1 and moment.unknown is None:
+        slowest = max(_rate(moment, monomial, side) for side in (1, -1))
+        if slowest.is_negative:
+            raise NoClosedForm(
+                f"E[{monomial.expr()}] is finite only through the decay of {decaying[0]}; no rule evaluates it"
+            )
+        if slowest.is_positive:
+            raise InfiniteExpectation(
+                f"E[{monomial.expr()}] is infinite: its integrand grows like exp({slowest}·x²) "
+                f"in {moment.law.variables[0]}, more than {decaying[0]} decays"
+            )
+    raise NoClosedForm(
+        f"cannot decide whether E[{monomial.expr()}] is finite: exp({monomial.exponent}) is too large for the "
+        f"Gaussian law alone, and no rule weighs it against the decay of {decaying[0]}"
+    )
+
+
+def _is_decidably_too_large(moment: Moment) -> bool:
+    from_tilting = Moment(moment.law, (0,) * len(moment.powers), exponent=moment.exponent)
+    try:
+        tilting(from_tilting)
+    except InfiniteExpectation:
+        return True
+    return False
+
+
+def _rate(moment: Moment, monomial: Monomial, side: int) -> sp.Expr:
+    """The coefficient of x² in the logarithm of the integrand as x → ±∞; −∞ where a step vanishes."""
+    assert moment.exponent is not None
+    rate = moment.exponent[0][0][0] - 1 / (2 * moment.law.covariance[0][0])
+    for gate, count in monomial.gates:
+        parts = linear(gate.args[0])
+        assert parts is not None
+        (slope,) = parts[0].values()
+        if isinstance(gate, sp.DiracDelta) or (isinstance(gate, sp.Heaviside) and (slope * side).is_negative):
+            return -sp.Integer(10) ** 9
+        if isinstance(gate, sp.erfc) and (slope * side).is_positive:
+            rate -= count * slope**2
+        if isinstance(gate, NormalCDF) and (slope * side).is_negative:
+            rate -= count * slope**2 / 2
+    return rate
+
+
+# --- laws of scalars -----------------------------------------------------------------------
+
+
+def joint_law(nodes: list[sp.Expr], known: Mapping[sp.Expr, sp.Expr]) -> JointLaw:
+    """The joint law of Gaussian scalars and scalar products ⟨x, u⟩."""
+    replacement = dict(known)
+    mean = tuple(_mean(node).xreplace(replacement) for node in nodes)
+    covariance = tuple(tuple(_covariance(a, b).xreplace(replacement) for b in nodes) for a in nodes)
+    return JointLaw(tuple(nodes), mean, covariance)
+
+
+def _source(node: sp.Expr) -> sp.Basic:
+    (source,) = random_sources(node)
+    return source
+
+
+def _functional(node: Dot) -> tuple[sp.Expr, sp.Expr]:
+    """The random vector x and the vector u of ⟨x, u⟩."""
+    x = _source(node)
+    column = sp.Transpose(x) if isinstance(x, Row) else x
+    return x, linear_part(node, column)
+
+
+def _mean(node: sp.Expr) -> sp.Expr:
+    if isinstance(node, GaussianScalar):
+        return node.family.mean[node.index]
+    x, u = _functional(node)
+    return dot(x.mean, u)
+
+
+def _covariance(first: sp.Expr, second: sp.Expr) -> sp.Expr:
+    if _source(first) != _source(second):
+        return sp.Integer(0)
+    if isinstance(first, GaussianScalar):
+        return first.family.covariance[first.index, second.index]
+    (x, u), (_, w) = _functional(first), _functional(second)
+    u, w = sorted((u, w), key=sp.default_sort_key)
+    return dot(u, sp.MatMul(x.covariance, w), symmetric=frozenset((x.covariance,)))
+
+
+# --- entry ---------------------------------------------------------------------------------
+
+
+def as_scalar(expr: Any) -> sp.Expr:
+    """A scalar expression; a 1 × 1 matrix product is the scalar it holds."""
+    if isinstance(expr, str):
+        raise TypeError(f"expected a sympy expression, got the text {expr!r}; formulas as text go through proofs_check")
+    scalar = sp.sympify(expr)
+    if isinstance(scalar, sp.MatrixBase):
+        if scalar.shape != (1, 1):
+            raise NoClosedForm(f"no rule yet for a matrix-valued expectation of shape {scalar.shape}")
+        return as_scalar(scalar[0, 0])
+    if getattr(scalar, "is_Matrix", False):
+        return _scalar_of_matrix(scalar)
+    if scalar.has(sp.Float):
+        scalar = sp.nsimplify(scalar, rational=True)
+    return scalar
+
+
+def _scalar_of_matrix(matrix: sp.Expr) -> sp.Expr:
+    if matrix.shape != (1, 1):
+        raise NoClosedForm(f"no rule yet for a matrix-valued expectation of shape {matrix.shape}: {matrix}")
+    if isinstance(matrix, sp.MatAdd):
+        return sp.Add(*(_scalar_of_matrix(arg) for arg in matrix.args))
+    if isinstance(matrix, sp.MatPow):
+        return _scalar_of_matrix(matrix.base) ** matrix.exp
+    if isinstance(matrix, sp.Transpose):
+        return _scalar_of_matrix(matrix.arg)
+    if isinstance(matrix, sp.MatMul):
+        coefficient, factors = matrix.as_coeff_matrices()
+        if len(factors) >= 2:
+            split = next((i for i in range(1, len(factors)) if factors[i].shape[0] == 1), None)
+            if split is not None:
+                head, tail = sp.MatMul(*factors[:split]), sp.MatMul(*factors[split:])
+                return coefficient * _scalar_of_matrix(head) * _scalar_of_matrix(tail)
+            return coefficient * dot(factors[0], sp.MatMul(*factors[1:]))
+        return coefficient * _scalar_of_matrix(factors[0])
+    raise NoClosedForm(f"no rule for the 1 × 1 matrix {matrix}")
+
+
+def _check_one_law_a_name(expr: sp.Expr) -> None:
+    laws: dict[str, sp.Basic] = {}
+    for node in sp.preorder_traversal(expr):
+        named: list[tuple[str, sp.Basic]] = []
+        if isinstance(node, GaussianFamily):
+            named = [(name, node) for name in node.names]
+        elif isinstance(node, (GaussianVector, TokenMatrix, Latent)):
+            named = [(node.name, node)]
+        for name, law in named:
+            if laws.setdefault(name, law) != law:
+                raise ValueError(
+                    f"the name {name} carries two laws in one expression; give the second variable another name"
+                )

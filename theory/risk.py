@@ -1,0 +1,158 @@
+"""Population risks: the waist of the hourglass.
+
+    R = E loss(Y, T(X))
+
+`population_risk` writes the expectation and lets `E` do the work. The result is a `Risk`: an
+expression in the model's parameters and in scalar products of its vectors, or in the overlaps
+that the caller names. Gradients, Hessians and restrictions are sympy and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from .domain import Domain
+from .expectation import Evaluation
+from .laws import Law
+from .layers import Layer
+from .variables import Dot
+
+__all__ = ["Risk", "population_risk", "squared_error", "vector_gradient"]
+
+
+def squared_error(target: sp.Expr, prediction: sp.Expr) -> sp.Expr:
+    """The squared error (Y − T)², without a factor one half.
+
+    >>> squared_error(*sp.symbols("Y T"))
+    (-T + Y)**2
+    """
+    return (target - prediction) ** 2
+
+
+@dataclass(frozen=True)
+class Risk:
+    """A population risk as a function of its parameters.
+
+    Args:
+        expr: the risk.
+        parameters: what it is differentiated in, usually the overlaps.
+        domain: where it is defined; None for everywhere.
+        source: where the model is from.
+        conditions: what the derivation needed (finite means, positive variances).
+
+    >>> kappa, nu = sp.symbols("kappa nu", real=True)
+    >>> Risk(kappa**2 - 2*kappa*nu, (kappa, nu)).gradient()[kappa]
+    2*kappa - 2*nu
+    """
+
+    expr: sp.Expr
+    parameters: tuple[sp.Expr, ...]
+    domain: Domain | None = None
+    source: str = ""
+    conditions: tuple[sp.Basic, ...] = ()
+
+    def gradient(self) -> dict[sp.Expr, sp.Expr]:
+        """The partial derivatives, by parameter."""
+        return dict(self._gradient)
+
+    @cached_property
+    def _gradient(self) -> dict[sp.Expr, sp.Expr]:
+        return {parameter: self.expr.diff(parameter) for parameter in self.parameters}
+
+    def hessian(self) -> sp.ImmutableDenseMatrix:
+        """The matrix of second derivatives, in the order of the parameters."""
+        rows = [[slope.diff(p) for p in self.parameters] for slope in self._gradient.values()]
+        return sp.ImmutableDenseMatrix(rows)
+
+    def restrict(self, values: Mapping[sp.Expr, Any]) -> Risk:
+        """The risk with some symbols replaced; parameters that are given a value are parameters no more.
+
+        >>> x, y = sp.symbols("x y", real=True)
+        >>> Risk(x*y + y**2, (x, y)).restrict({x: 0})
+        Risk(expr=y**2, parameters=(y,), domain=None, source='', conditions=())
+        """
+        known = {key: sp.sympify(value) for key, value in values.items()}
+        unknown = [key for key in known if key not in self.parameters and key not in self.expr.free_symbols]
+        if unknown:
+            names = ", ".join(map(str, self.parameters))
+            raise ValueError(f"expected parameters or symbols of the risk ({names}, …), got {unknown[0]}")
+        remaining = tuple(p for p in self.parameters if p not in known)
+        domain = self.domain.restrict(known) if self.domain is not None else None
+        return replace(self, expr=self.expr.subs(known), parameters=remaining, domain=domain)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle R = {sp.latex(self.expr)}$"
+
+
+def population_risk(
+    law: Law,
+    layer: Layer,
+    loss: Callable[[sp.Expr, sp.Expr], sp.Expr] = squared_error,
+    *,
+    overlaps: Mapping[sp.Expr, sp.Expr] | None = None,
+    parameters: tuple[sp.Expr, ...] | None = None,
+    domain: Domain | None = None,
+    source: str = "",
+) -> Risk:
+    """The population risk R = E loss(Y, T(X)) of a layer under a law.
+
+    Args:
+        law: tokens and target.
+        layer: the prediction.
+        loss: a function of target and prediction; default the squared error.
+        overlaps: names for scalar products of parameters, such as {dot(k, k_star): kappa}.
+        parameters: what the risk is a function of; default the overlaps that are symbols, else the
+            scalar products that appear in it.
+        domain: where it is asserted.
+        source: where the model is from.
+
+    Returns:
+        The risk, with the conditions met in its derivation.
+
+    Raises:
+        InfiniteExpectation, NoClosedForm: as `E` does, naming the term.
+    """
+    known = dict(overlaps or {})
+    evaluation = Evaluation(known=known)
+    expr = evaluation.value(loss(law.target(), layer.predict(law.tokens())))
+    if parameters is None:
+        named = dict.fromkeys(s for s in known.values() if isinstance(s, sp.Symbol) and s in expr.free_symbols)
+        parameters = tuple(named) or tuple(sorted(_dots(expr), key=sp.default_sort_key))
+    conditions = tuple(dict.fromkeys(evaluation.conditions))
+    return Risk(expr, parameters, domain, source, conditions)
+
+
+def vector_gradient(expr: sp.Expr, vector: sp.MatrixSymbol) -> sp.MatrixExpr:
+    """The gradient in a vector of an expression in scalar products, by the chain rule.
+
+        ∇_k f(⟨k, u⟩, ⟨k, Ak⟩, …) = f₁ u + f₂ (A + Aᵀ)k + …
+
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> from .variables import dot
+    >>> k, u = sp.MatrixSymbol("k", d, 1), sp.MatrixSymbol("u", d, 1)
+    >>> vector_gradient(dot(k, u)**2 + dot(k, k), k)
+    2*k + 2*dot(k, u)*u
+    """
+    result: sp.MatrixExpr = sp.ZeroMatrix(*vector.shape)
+    for node in sorted(_dots(expr), key=sp.default_sort_key):
+        symbol = sp.Dummy("y", real=True)
+        slope = expr.xreplace({node: symbol}).diff(symbol).xreplace({symbol: node})
+        matrices = list(node.right.args[:-1]) if isinstance(node.right, sp.MatMul) else []
+        last = node.right.args[-1] if matrices else node.right
+        if node.left == vector:
+            result += slope * node.right
+        if last == vector:
+            flipped = [sp.Transpose(A).doit() for A in reversed(matrices)]
+            result += slope * (sp.MatMul(*flipped, node.left) if flipped else node.left)
+    return result.doit()
+
+
+def _dots(expr: sp.Basic) -> set[Dot]:
+    if isinstance(expr, Dot):
+        return {expr}
+    return set().union(*(_dots(arg) for arg in expr.args)) if expr.args else set()

@@ -1,0 +1,705 @@
+"""Random symbols and the scalars made of them.
+
+A random symbol carries its law in its arguments, so it hashes by its law: the same call twice
+is the same variable, separate calls are independent, and two laws under one name in one
+expression are refused (`theory.expectation`).
+
+    a, b = gaussians("a b", mean=[…], covariance=[[…], […]])   jointly Gaussian scalars
+    x = GaussianVector("x", d, mean=…, covariance=…)            a d × 1 vector
+    X = GaussianMatrix("X", L, d, mean=…, covariance=…)         L i.i.d. rows
+    X = Tokens("X", d, [TokenGroup(…), …])                      independent rows, one law a group
+    J = Latent("J", L)                                          a uniform location in 0, …, L−1
+
+Vectors enter a formula through the scalars ⟨u, v⟩ = `dot(u, v)` and xᵀAx = `quad(x, A)`: sympy
+does not mix 1×1 matrices with numbers. `dot` is bilinear and symmetric on the spot, so two ways
+of writing the same scalar are the same object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sympy as sp
+from sympy.core.symbol import Str
+
+from .covariance import validate_covariance
+
+__all__ = [
+    "Dot",
+    "GaussianFamily",
+    "GaussianMatrix",
+    "GaussianScalar",
+    "GaussianVector",
+    "Latent",
+    "Row",
+    "TokenGroup",
+    "Tokens",
+    "TokenMatrix",
+    "dot",
+    "gaussians",
+    "linear_part",
+    "quad",
+    "trace",
+]
+
+
+# --- scalars -----------------------------------------------------------------------------
+
+
+class GaussianFamily(sp.Basic):
+    """The joint law of a family of Gaussian scalars: names, mean, covariance."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the members, in order."""
+        return tuple(str(name.name) for name in self.args[0])
+
+    @property
+    def mean(self) -> sp.ImmutableDenseMatrix:
+        """Column of means."""
+        return self.args[1]
+
+    @property
+    def covariance(self) -> sp.ImmutableDenseMatrix:
+        """Covariance matrix, positive semidefinite."""
+        return self.args[2]
+
+
+class GaussianScalar(sp.Expr):
+    """One member of a jointly Gaussian family, made by `gaussians`."""
+
+    is_commutative = True
+    is_extended_real = True
+    is_real = True
+    is_Atom = True  # keeps sympy's expand from rewriting the law inside
+    _diff_wrt = True
+
+    def __new__(cls, family: GaussianFamily, index: int | sp.Integer) -> GaussianScalar:
+        return super().__new__(cls, family, sp.Integer(index))
+
+    @property
+    def family(self) -> GaussianFamily:
+        """The family with its joint law."""
+        return self.args[0]
+
+    @property
+    def index(self) -> int:
+        """The position of this member in its family."""
+        return int(self.args[1])
+
+    @property
+    def name(self) -> str:
+        """The name under which it is printed."""
+        return self.family.names[self.index]
+
+    def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
+        return sp.Integer(int(self == symbol))
+
+    def _sympystr(self, printer: Any) -> str:
+        return self.name
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = printer._print(sp.Symbol(self.name))
+        return text if exp is None else f"{text}^{{{exp}}}"
+
+    def sort_key(self, order: Any = None) -> Any:
+        return sp.Symbol(self.name).sort_key(order)
+
+
+def gaussians(
+    names: str, *, mean: Sequence[Any] | None = None, covariance: Any = None
+) -> tuple[GaussianScalar, ...]:
+    """Jointly Gaussian scalars (a, b, …) ~ N(mean, covariance).
+
+    Args:
+        names: names separated by blanks or commas.
+        mean: one number or symbol a name; default zero.
+        covariance: square, symmetric, positive semidefinite (singular allowed); default identity.
+
+    Returns:
+        One random symbol a name. Members of one call share their law; separate calls are independent.
+
+    Raises:
+        ValueError: for a wrong number of means, or a matrix that is not a covariance.
+
+    >>> s = sp.Symbol("s", positive=True)
+    >>> a, b = gaussians("a b", covariance=[[s, 1], [1, s]])
+    >>> a.family.covariance
+    Matrix([
+    [s, 1],
+    [1, s]])
+    """
+    parts = names.replace(",", " ").split()
+    if not parts:
+        raise ValueError(f"expected at least one name, got names={names!r}")
+    if len(set(parts)) != len(parts):
+        raise ValueError(f"expected distinct names, got names={names!r}")
+    means = [sp.Integer(0)] * len(parts) if mean is None else [_exact(entry, "mean") for entry in mean]
+    if len(means) != len(parts):
+        raise ValueError(f"expected {len(parts)} means for names={names!r}, got {len(means)}: mean={mean!r}")
+    cov = sp.eye(len(parts)) if covariance is None else covariance
+    cov = validate_covariance(cov, name="covariance", size=len(parts)).applyfunc(sp.expand)
+    family = GaussianFamily(
+        sp.Tuple(*(Str(part) for part in parts)),
+        sp.ImmutableDenseMatrix(len(parts), 1, means),
+        sp.ImmutableDenseMatrix(cov),
+    )
+    return tuple(GaussianScalar(family, i) for i in range(len(parts)))
+
+
+def _exact(entry: Any, name: str) -> sp.Expr:
+    if isinstance(entry, str):
+        raise TypeError(f"expected a number or a sympy expression in {name}, got the text {entry!r}")
+    value = sp.sympify(entry)
+    if value.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
+        raise ValueError(f"expected finite entries in {name}, got {entry!r}")
+    if value.has(sp.Float):
+        value = sp.nsimplify(value, rational=True)
+    return value
+
+
+# --- vectors and tokens ------------------------------------------------------------------
+
+
+def _check_size(value: Any, name: str) -> sp.Expr:
+    size = sp.sympify(value)
+    if size.is_number and not (size.is_integer and size.is_positive):
+        raise ValueError(f"expected a positive integer or a symbol for {name}, got {name}={value!r}")
+    return size
+
+
+def _check_mean(mean: Any, d: sp.Expr) -> sp.Expr:
+    if mean is None or mean == 0:
+        return sp.ZeroMatrix(d, 1)
+    if isinstance(mean, (list, tuple)):
+        mean = sp.ImmutableDenseMatrix([_exact(entry, "mean") for entry in mean])
+    elif isinstance(mean, sp.MatrixBase):
+        mean = mean.as_immutable().applyfunc(lambda entry: _exact(entry, "mean"))
+    if not getattr(mean, "is_Matrix", False) or mean.shape != (d, 1):
+        shape = getattr(mean, "shape", None)
+        raise ValueError(f"expected a mean of shape ({d}, 1), got mean={mean} with shape {shape}")
+    return mean
+
+
+def _check_covariance(covariance: Any, d: sp.Expr) -> sp.Expr:
+    if covariance is None:
+        return sp.Identity(d)
+    if isinstance(covariance, (list, tuple, sp.MatrixBase)):
+        size = int(d) if d.is_Integer else None
+        return validate_covariance(covariance, name="covariance", size=size)
+    value = sp.sympify(covariance)
+    if not getattr(value, "is_Matrix", False):
+        if value.is_negative:
+            raise ValueError(f"expected a nonnegative variance, got covariance={covariance}")
+        return value * sp.Identity(d)
+    if value.shape != (d, d):
+        raise ValueError(f"expected a covariance of shape ({d}, {d}), got {covariance} with shape {value.shape}")
+    coefficient, matrix = value.as_coeff_mmul() if isinstance(value, sp.MatMul) else (sp.Integer(1), value)
+    if isinstance(matrix, sp.Identity) and coefficient.is_negative:
+        raise ValueError(f"expected a nonnegative variance, got covariance={covariance}")
+    return value
+
+
+class _RandomMatrix(sp.MatrixExpr):
+    """What the random matrix symbols share: a name first, a law after it, nothing to evaluate."""
+
+    is_Atom = True
+
+    @property
+    def name(self) -> str:
+        """The name under which it is printed."""
+        return str(self.args[0].name)
+
+    def doit(self, **hints: Any) -> sp.MatrixExpr:
+        return self
+
+    def _sympystr(self, printer: Any) -> str:
+        return self.name
+
+    def _latex(self, printer: Any) -> str:
+        return printer._print(sp.Symbol(self.name))
+
+    def _eval_transpose(self) -> None:
+        return None
+
+
+class GaussianVector(_RandomMatrix):
+    """A Gaussian vector x ~ N(mean, covariance) in R^d, of shape (d, 1).
+
+    Args:
+        name: name under which it is printed.
+        d: dimension, a symbol or a positive integer.
+        mean: a d × 1 vector expression or a list of numbers; default zero.
+        covariance: a d × d matrix expression or an explicit matrix, taken as symmetric positive
+            semidefinite; a scalar s stands for s·I; default identity.
+
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> GaussianVector("x", d).shape
+    (d, 1)
+    """
+
+    def __new__(cls, name: str, d: Any, mean: Any = None, covariance: Any = None) -> GaussianVector:
+        size = _check_size(d, "d")
+        label = name if isinstance(name, Str) else Str(name)
+        return super().__new__(cls, label, size, _check_mean(mean, size), _check_covariance(covariance, size))
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        return (self.args[1], sp.Integer(1))
+
+    @property
+    def mean(self) -> sp.Expr:
+        """Mean vector, d × 1."""
+        return self.args[2]
+
+    @property
+    def covariance(self) -> sp.Expr:
+        """Covariance matrix, d × d."""
+        return self.args[3]
+
+    def _entry(self, i: Any, j: Any, **kwargs: Any) -> sp.Expr:
+        return dot(self, _unit_vector(self.shape[0], i))
+
+
+class Latent(sp.Expr):
+    """A latent location J, uniform in {0, …, L−1} and independent of everything else.
+
+    >>> Latent("J", 5)
+    J
+    """
+
+    is_commutative = True
+    is_integer = True
+    is_nonnegative = True
+    is_real = True
+    is_Atom = True
+
+    def __new__(cls, name: str, L: Any) -> Latent:
+        label = name if isinstance(name, Str) else Str(name)
+        return super().__new__(cls, label, _check_size(L, "L"))
+
+    @property
+    def name(self) -> str:
+        """The name under which it is printed."""
+        return str(self.args[0].name)
+
+    @property
+    def size(self) -> sp.Expr:
+        """The number L of possible locations."""
+        return self.args[1]
+
+    def _sympystr(self, printer: Any) -> str:
+        return self.name
+
+    def _latex(self, printer: Any) -> str:
+        return printer._print(sp.Symbol(self.name))
+
+
+class TokenGroup(sp.Basic):
+    """A group of i.i.d. Gaussian tokens inside a prompt.
+
+    Args:
+        size: how many tokens, a symbol or a positive integer (zero allowed).
+        mean: their common mean, a d × 1 vector expression; default zero.
+        covariance: their common covariance; a scalar s stands for s·I; default identity.
+        at: the latent location of the token, for a group of size one whose place is referred to.
+
+    >>> TokenGroup(3, covariance=sp.Rational(1, 2)).size
+    3
+    """
+
+    def __new__(cls, size: Any, mean: Any = None, covariance: Any = None, at: Latent | None = None) -> TokenGroup:
+        count = sp.sympify(size)
+        if count.is_number and not (count.is_integer and count.is_nonnegative):
+            raise ValueError(f"expected a nonnegative integer or a symbol for size, got size={size!r}")
+        place = at if isinstance(at, sp.Tuple) else sp.Tuple(*(() if at is None else (at,)))
+        if place and count != 1:
+            raise ValueError(f"expected size=1 for a group placed at a latent location, got size={size}, at={at}")
+        parts = (sp.Tuple() if part is None else part for part in (mean, covariance))
+        return super().__new__(cls, count, *(sp.sympify(part) for part in parts), place)
+
+    @property
+    def size(self) -> sp.Expr:
+        """The number of tokens in the group."""
+        return self.args[0]
+
+    @property
+    def mean(self) -> sp.Expr | None:
+        """The common mean as given, or None."""
+        return None if self.args[1] == sp.Tuple() else self.args[1]
+
+    @property
+    def covariance(self) -> sp.Expr | None:
+        """The common covariance as given, or None."""
+        return None if self.args[2] == sp.Tuple() else self.args[2]
+
+    @property
+    def at(self) -> Latent | None:
+        """The latent location of its single token, or None."""
+        return self.args[3][0] if self.args[3] else None
+
+
+class TokenMatrix(_RandomMatrix):
+    """A prompt: independent Gaussian rows in groups; the common part of `GaussianMatrix` and `Tokens`."""
+
+    @property
+    def groups(self) -> tuple[TokenGroup, ...]:
+        """The groups of identically distributed rows."""
+        return tuple(self.args[2])
+
+    @property
+    def dimension(self) -> sp.Expr:
+        """The dimension d of a token."""
+        return self.args[1]
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        return (sp.Add(*(group.size for group in self.groups)), self.args[1])
+
+    def __getitem__(self, key: Any) -> sp.Expr:
+        if not (isinstance(key, tuple) and len(key) == 2):
+            raise IndexError(f"expected {self.name}[l, :] or {self.name}[l, j], got {self.name}[{key}]")
+        row, column = key
+        if isinstance(row, slice):
+            raise IndexError(f"expected a single row {self.name}[l, :], got a slice of rows")
+        token = Row(self, row)
+        if isinstance(column, slice):
+            if column != slice(None):
+                raise IndexError(f"expected the whole row {self.name}[l, :], got the slice {column}")
+            return token
+        return dot(token, _unit_vector(self.dimension, column))
+
+
+class GaussianMatrix(TokenMatrix):
+    """A Gaussian matrix with i.i.d. rows N(mean, covariance), of shape (rows, d).
+
+    Args:
+        name: name under which it is printed.
+        rows: number of rows, a symbol or a positive integer.
+        d: dimension of a row.
+        mean: the mean of a row as a d × 1 vector expression; default zero.
+        covariance: the covariance of a row; a scalar s stands for s·I; default identity.
+
+    >>> L, d = sp.symbols("L d", integer=True, positive=True)
+    >>> X = GaussianMatrix("X", L, d)
+    >>> X.shape, X[0, :].shape
+    ((L, d), (1, d))
+    """
+
+    def __new__(cls, name: str, rows: Any, d: Any, mean: Any = None, covariance: Any = None) -> GaussianMatrix:
+        size = _check_size(d, "d")
+        if isinstance(rows, sp.Tuple):  # rebuilt by sympy from its arguments
+            return sp.MatrixExpr.__new__(cls, name, rows, d)
+        group = TokenGroup(_check_size(rows, "rows"), _check_mean(mean, size), _check_covariance(covariance, size))
+        return sp.MatrixExpr.__new__(cls, Str(name), size, sp.Tuple(group))
+
+    @property
+    def func(self) -> Any:
+        return lambda name, size, groups: sp.MatrixExpr.__new__(GaussianMatrix, name, size, groups)
+
+
+class Tokens(TokenMatrix):
+    """A prompt whose tokens are independent Gaussians, with one law for each group.
+
+    The order of the tokens is uniformly random: a group with `at=J` puts its token at the latent
+    location J, so `X[J, :]` is that token.
+
+    Args:
+        name: name under which it is printed.
+        d: dimension of a token.
+        groups: the `TokenGroup`s; their sizes add up to the sequence length.
+
+    >>> L, d = sp.symbols("L d", integer=True, positive=True)
+    >>> J = Latent("J", L)
+    >>> X = Tokens("X", d, [TokenGroup(1, covariance=2, at=J), TokenGroup(L - 1)])
+    >>> X.shape
+    (L, d)
+    """
+
+    def __new__(cls, name: str, d: Any, groups: Iterable[TokenGroup]) -> Tokens:
+        size = _check_size(d, "d")
+        label = name if isinstance(name, Str) else Str(name)
+        checked = []
+        for group in groups:
+            if not isinstance(group, TokenGroup):
+                raise TypeError(f"expected TokenGroup objects in groups, got {group!r}")
+            mean, covariance = _check_mean(group.mean, size), _check_covariance(group.covariance, size)
+            checked.append(TokenGroup(group.size, mean, covariance, group.at))
+        if not checked:
+            raise ValueError("expected at least one TokenGroup, got groups=[]")
+        return sp.MatrixExpr.__new__(cls, label, size, sp.Tuple(*checked))
+
+
+class Row(sp.MatrixExpr):
+    """One token of a prompt, of shape (1, d): X[l, :].
+
+    The group is −1 until the counting rule has decided which group the row belongs to.
+    """
+
+    def __new__(cls, matrix: TokenMatrix, index: Any, group: int | sp.Integer = -1) -> Row:
+        return super().__new__(cls, matrix, sp.sympify(index), sp.Integer(group))
+
+    @property
+    def matrix(self) -> TokenMatrix:
+        """The prompt it belongs to."""
+        return self.args[0]
+
+    @property
+    def index(self) -> sp.Expr:
+        """Its position: an integer, a bound index of a sum, or a latent location."""
+        return self.args[1]
+
+    @property
+    def group(self) -> int:
+        """The number of its group, or −1."""
+        return int(self.args[2])
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        return (sp.Integer(1), self.matrix.dimension)
+
+    @property
+    def mean(self) -> sp.Expr:
+        """Mean of its group, d × 1."""
+        return self.matrix.groups[self.group].mean
+
+    @property
+    def covariance(self) -> sp.Expr:
+        """Covariance of its group, d × d."""
+        return self.matrix.groups[self.group].covariance
+
+    def doit(self, **hints: Any) -> Row:
+        return self
+
+    def _entry(self, i: Any, j: Any, **kwargs: Any) -> sp.Expr:
+        return dot(self, _unit_vector(self.matrix.dimension, j))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{self.matrix.name}[{printer._print(self.index)}, :]"
+
+    def _latex(self, printer: Any) -> str:
+        return f"{printer._print(sp.Symbol(self.matrix.name))}_{{{printer._print(self.index)}}}"
+
+
+def _unit_vector(d: sp.Expr, j: Any) -> sp.ImmutableDenseMatrix:
+    position = sp.sympify(j)
+    if not (sp.sympify(d).is_Integer and position.is_Integer):
+        raise NotImplementedError(
+            f"expected numbers for the coordinate and the dimension, got coordinate {j} of dimension {d}; "
+            "write dot(x, u) with a vector u instead"
+        )
+    if not 0 <= int(position) < int(d):
+        raise IndexError(f"expected a coordinate between 0 and {int(d) - 1}, got {j}")
+    return sp.ImmutableDenseMatrix(int(d), 1, lambda i, _: int(i == int(position)))
+
+
+# --- scalars made of vectors -------------------------------------------------------------
+
+
+class Dot(sp.Expr):
+    """The scalar ⟨u, v⟩ of two vectors, one term of what `dot` returns.
+
+    The right-hand side may be a matrix times a vector: xᵀAy is Dot(x, A*y).
+    """
+
+    is_commutative = True
+    is_extended_real = True
+    is_real = True
+    is_Atom = True
+    _diff_wrt = True
+
+    @property
+    def left(self) -> sp.Expr:
+        """The left vector, d × 1."""
+        return self.args[0]
+
+    @property
+    def right(self) -> sp.Expr:
+        """The right vector, d × 1, possibly a matrix times a vector."""
+        return self.args[1]
+
+    def _eval_is_extended_nonnegative(self) -> bool | None:
+        return True if self.left == self.right else None
+
+    def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
+        return sp.Integer(int(self == symbol))
+
+    def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> sp.Expr | None:
+        if self == old:
+            return new
+        return dot(self.left.subs(old, new), self.right.subs(old, new))
+
+    def _xreplace(self, rule: Any) -> tuple[sp.Basic, bool]:
+        if self in rule:
+            return rule[self], True
+        (left, left_changed), (right, right_changed) = self.left._xreplace(rule), self.right._xreplace(rule)
+        return (dot(left, right), True) if left_changed or right_changed else (self, False)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"dot({printer._print(_as_written(self.left))}, {printer._print(_as_written(self.right))})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        left, right = printer._print(_as_written(self.left)), printer._print(_as_written(self.right))
+        text = rf"\left\langle {left}, {right}\right\rangle"
+        return text if exp is None else f"{text}^{{{exp}}}"
+
+
+def _as_written(vector: sp.Expr) -> sp.Expr:
+    return vector.arg if isinstance(vector, sp.Transpose) else vector
+
+
+def dot(u: sp.Expr, v: sp.Expr, *, symmetric: frozenset[sp.Expr] = frozenset()) -> sp.Expr:
+    """The scalar product ⟨u, v⟩ = Σᵢ uᵢ vᵢ, as a scalar expression.
+
+    Bilinear and symmetric at once: dot(2*k + v, w) is 2⟨k, w⟩ + ⟨v, w⟩, and dot(w, k) is dot(k, w).
+
+    Args:
+        u, v: vectors of one dimension, as columns or rows: matrix symbols, random vectors, tokens,
+            linear combinations of these, matrices times vectors, or explicit matrices.
+        symmetric: matrix symbols known to be symmetric (the covariances of a law).
+
+    Raises:
+        ValueError: if they are not vectors of one dimension.
+
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> k, v = sp.MatrixSymbol("k", d, 1), sp.MatrixSymbol("v", d, 1)
+    >>> dot(v, 2*k - v)
+    2*dot(k, v) - dot(v, v)
+    """
+    left, right = _as_column(u), _as_column(v)
+    if left.shape != right.shape and sp.expand(left.shape[0] - right.shape[0]) != 0:
+        raise ValueError(f"expected vectors of one dimension, got dot({u}, {v}) with {left.shape} and {right.shape}")
+    terms = []
+    for c1, matrices1, vector1 in _linear_terms(left):
+        for c2, matrices2, vector2 in _linear_terms(right):
+            word = [_transpose(A, symmetric) for A in reversed(matrices1)] + matrices2
+            terms.append(c1 * c2 * _bilinear(vector1, word, vector2, symmetric))
+    return sp.Add(*terms)
+
+
+def quad(x: sp.Expr, A: sp.Expr) -> sp.Expr:
+    """The quadratic form xᵀAx, as a scalar expression.
+
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> x, A = sp.MatrixSymbol("x", d, 1), sp.MatrixSymbol("A", d, d)
+    >>> quad(x, A), quad(x, 3*sp.Identity(d))
+    (dot(x, A*x), 3*dot(x, x))
+    """
+    column = _as_column(x)
+    if not getattr(A, "is_Matrix", False):
+        raise ValueError(f"expected a square matrix A in quad(x, A), got {A}; write A*Identity(d) for a multiple")
+    if A.shape != (column.shape[0], column.shape[0]):
+        raise ValueError(f"expected A of shape ({column.shape[0]}, {column.shape[0]}) in quad(x, A), got {A.shape}")
+    return dot(column, sp.MatMul(A, column))
+
+
+def trace(matrix: sp.Expr) -> sp.Expr:
+    """The trace of a matrix expression, linear on the spot: tr(2A + I) = 2 tr A + d.
+
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> trace(2*sp.Identity(d))
+    2*d
+    """
+    terms = []
+    for coefficient, factors in _matrix_terms(matrix):
+        if not factors:
+            value = matrix.shape[0]
+        elif all(isinstance(factor, sp.MatrixBase) for factor in factors):
+            value = sp.prod(factors[1:], start=factors[0]).trace()
+        else:
+            value = sp.Trace(_least_rotation(factors))
+        terms.append(coefficient * value)
+    return sp.Add(*terms)
+
+
+def _least_rotation(factors: list[sp.Expr]) -> sp.Expr:
+    words = [factors, [_transpose(A) for A in reversed(factors)]]
+    rotations = [word[i:] + word[:i] for word in words for i in range(len(word))]
+    least = min(rotations, key=lambda word: [sp.default_sort_key(letter) for letter in word])
+    return least[0] if len(least) == 1 else sp.MatMul(*least)
+
+
+def _as_column(u: sp.Expr) -> sp.Expr:
+    if isinstance(u, (list, tuple)):
+        u = sp.ImmutableDenseMatrix([_exact(entry, "vector") for entry in u])
+    shape = getattr(u, "shape", None)
+    if shape is None or len(shape) != 2 or 1 not in shape:
+        raise ValueError(f"expected a vector of shape (d, 1) or (1, d), got {u} with shape {shape}")
+    if isinstance(u, sp.MatrixBase):
+        u = u.as_immutable()
+    return u if shape[1] == 1 and not isinstance(u, Row) else _transpose(u)
+
+
+def _transpose(A: sp.Expr, symmetric: frozenset[sp.Expr] = frozenset()) -> sp.Expr:
+    if A in symmetric:
+        return A
+    if isinstance(A, sp.MatrixBase):
+        return A.T.as_immutable()
+    return A.arg if isinstance(A, sp.Transpose) else sp.Transpose(A).doit()
+
+
+def _matrix_terms(expr: sp.Expr) -> list[tuple[sp.Expr, list[sp.Expr]]]:
+    """A matrix expression as Σ coefficient · (product of letters); identities are dropped."""
+    if isinstance(expr, sp.MatAdd):
+        return [term for arg in expr.args for term in _matrix_terms(arg)]
+    if isinstance(expr, sp.ZeroMatrix) or (isinstance(expr, sp.MatrixBase) and expr.is_zero_matrix):
+        return []
+    if isinstance(expr, sp.Identity):
+        return [(sp.Integer(1), [])]
+    if isinstance(expr, sp.MatMul):
+        coefficient, matrices = expr.as_coeff_matrices()
+        terms: list[tuple[sp.Expr, list[sp.Expr]]] = [(coefficient, [])]
+        for matrix in matrices:
+            factor_terms = _matrix_terms(matrix)
+            terms = [(c1 * c2, w1 + w2) for c1, w1 in terms for c2, w2 in factor_terms]
+        return terms
+    if isinstance(expr, sp.MatPow) and expr.exp.is_Integer and expr.exp > 0:
+        return _matrix_terms(sp.MatMul(*[expr.base] * int(expr.exp)))
+    if isinstance(expr, sp.Transpose) and isinstance(expr.arg, (sp.MatAdd, sp.MatMul, sp.MatPow)):
+        return [(c, [_transpose(A) for A in reversed(word)]) for c, word in _matrix_terms(expr.arg)]
+    if isinstance(expr, sp.MatrixBase):
+        return [(sp.Integer(1), [expr.as_immutable()])]
+    return [(sp.Integer(1), [expr])]
+
+
+def _linear_terms(column: sp.Expr) -> list[tuple[sp.Expr, list[sp.Expr], sp.Expr]]:
+    """A column as Σ coefficient · A₁⋯A_r · vector."""
+    return [(c, word[:-1], word[-1]) for c, word in _matrix_terms(column)]
+
+
+def _bilinear(left: sp.Expr, word: list[sp.Expr], right: sp.Expr, symmetric: frozenset[sp.Expr]) -> sp.Expr:
+    """leftᵀ A₁⋯A_r right, with explicit neighbours multiplied out and the smaller of the two readings kept."""
+    letters: list[sp.Expr] = [left.T.as_immutable() if isinstance(left, sp.MatrixBase) else left]
+    for letter in (*word, right):
+        if isinstance(letter, sp.MatrixBase) and isinstance(letters[-1], sp.MatrixBase):
+            letters[-1] = (letters[-1] * letter).as_immutable()
+        else:
+            letters.append(letter)
+    if len(letters) == 1:
+        return letters[0][0, 0]
+    left, *word, right = letters
+    left = left.T.as_immutable() if isinstance(left, sp.MatrixBase) else left
+    if any(isinstance(end, sp.MatrixBase) and end.is_zero_matrix for end in (left, right)):
+        return sp.Integer(0)
+    backward = [_transpose(A, symmetric) for A in reversed(word)]
+    if [sp.default_sort_key(x) for x in (right, left, *backward)] < [
+        sp.default_sort_key(x) for x in (left, right, *word)
+    ]:
+        left, word, right = right, backward, left
+    return sp.Expr.__new__(Dot, left, sp.MatMul(*word, right) if word else right)
+
+
+def linear_part(node: Dot, vector: sp.Expr, symmetric: frozenset[sp.Expr] = frozenset()) -> sp.Expr:
+    """The vector u with node = ⟨vector, u⟩, for a scalar product that contains `vector` once.
+
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> x, k, A = GaussianVector("x", d), sp.MatrixSymbol("k", d, 1), sp.MatrixSymbol("A", d, d)
+    >>> linear_part(dot(k, A*x), x)
+    A.T*k
+    """
+    if node.left == vector:
+        return node.right
+    word = list(node.right.args[:-1]) if isinstance(node.right, sp.MatMul) else []
+    flipped = [_transpose(A, symmetric) for A in reversed(word)]
+    return sp.MatMul(*flipped, node.left) if flipped else node.left
