@@ -1,0 +1,655 @@
+r"""Formulas as LaTeX: the names of the field, exact numbers, long sums over several lines.
+
+    λ, κ, k*           \lambda, \kappa, k^{\star}
+    T(h, a)            \operatorname{T}{\left(h,a \right)}                Owen's T
+    Φ(x), Φ₂(h, k; ρ)  \Phi{\left(x \right)}, \Phi_{2}{\left(h,k;\rho \right)}
+    ⟨u, v⟩             \left\langle u, v\right\rangle
+
+Names are data. A symbol called `x}\input{a` is printed with those very characters and does
+nothing else. Two symbols that would look the same (to sympy, one name with two assumptions
+makes two symbols) are told apart by a prime.
+
+A formula wider than a line is an `aligned` block, split where a reader would split it: at the terms
+of the sum, then inside the brackets of a long product. Everything needs amsmath and amssymb only,
+and reads the same in a notebook.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+from sympy.printing.latex import LatexPrinter, accepted_latex_functions
+from sympy.printing.precedence import PRECEDENCE
+
+__all__ = ["chain", "document", "related", "sentence_to_latex", "to_latex"]
+
+LINE = 90  # characters of rendered width: a line of a page, or of a notebook cell
+
+# --- Names and sentences ------------------------------------------------------------------------
+
+_GREEK = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi
+psi omega varepsilon vartheta varphi varrho varsigma Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi
+Omega ell hbar
+"""
+_WORDS = {name: rf"\{name}" for name in _GREEK.split()} | {"lam": r"\lambda", "omicron": "o"}
+_SUPERSCRIPTS = {"star": r"\star", "prime": r"\prime", "dagger": r"\dagger"}
+_ACCENTS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde", "dot": r"\dot"}
+_NAME = re.compile(r"([A-Za-z]+|[Α-Ωα-ωϕϵ])([0-9]*)((?:_[A-Za-z0-9]+)*)")
+
+
+def _pairs(table: str) -> dict[str, str]:
+    words = table.split()
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+_COMMANDS = r"""
+α alpha β beta γ gamma δ delta ε varepsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu ξ xi
+π pi ρ rho ς varsigma σ sigma τ tau υ upsilon φ varphi χ chi ψ psi ω omega ϕ phi ϵ epsilon ϑ vartheta µ mu
+ℓ ell Γ Gamma Δ Delta Θ Theta Λ Lambda Ξ Xi Π Pi Σ Sigma Υ Upsilon Φ Phi Ψ Psi Ω Omega ≤ le ≥ ge ≠ ne
+≈ approx ≡ equiv ∼ sim ∝ propto ± pm ∓ mp × times · cdot ÷ div ∗ ast ⋆ star ∘ circ ⊗ otimes ⊙ odot ⊕ oplus
+→ to ← leftarrow ↔ leftrightarrow ↦ mapsto ⇒ Rightarrow ⇔ Leftrightarrow ∞ infty ∂ partial ∇ nabla ∫ int
+∑ sum ∏ prod √ surd ∈ in ∉ notin ⊂ subset ⊆ subseteq ∪ cup ∩ cap ∅ emptyset ∧ wedge ∨ vee ¬ neg ∀ forall
+∃ exists ⟨ langle ⟩ rangle ‖ Vert ∥ parallel ⊥ perp ⊤ top ⌊ lfloor ⌋ rfloor ⌈ lceil ⌉ rceil … ldots
+⋯ cdots † dagger ∎ square \ backslash ^ wedge ~ sim { { } } _ _ $ $ % % # # & &
+"""
+_MATH_CHARACTERS = _pairs(_COMMANDS)
+_PLAIN = {
+    "−": "-",
+    "′": r"\prime ",
+    "″": r"\prime\prime ",
+    "'": r"\prime ",
+    " ": r"\ ",
+    "°": r"{}^{\circ}",
+    "½": r"\tfrac{1}{2}",
+    "¼": r"\tfrac{1}{4}",
+    "¾": r"\tfrac{3}{4}",
+}
+_MARKS = {  # combining accent: in mathematics, in text
+    "\u0300": ("grave", "`"),
+    "\u0301": ("acute", "'"),
+    "\u0302": ("hat", "^"),
+    "\u0303": ("tilde", "~"),
+    "\u0304": ("bar", "="),
+    "\u0305": ("bar", "="),
+    "\u0306": ("breve", "u "),
+    "\u0307": ("dot", "."),
+    "\u0308": ("ddot", '"'),
+    "\u030a": ("mathring", "r "),
+    "\u030b": ("ddot", "H "),
+    "\u030c": ("check", "v "),
+    "\u0327": ("underline", "c "),
+    "\u0328": ("underline", "c "),  # the ogonek is not in the fonts of plain pdflatex; a cedilla is
+}
+_TEXT = r"""
+\ \textbackslash{} { \{ } \} _ \_ $ \$ % \% # \# & \& ^ \textasciicircum{} ~ \textasciitilde{} ` \`{} " ''
+– -- — --- ’ ' ‘ ` “ `` ” '' ‑ - … \dots{} ß \ss{} ø \o{} Ø \O{} ł \l{} Ł \L{} æ \ae{} Æ \AE{} ı \i{}
+§ \S{}
+"""
+_TEXT_CHARACTERS = _pairs(_TEXT) | {"\u00a0": "~"}
+
+
+def _math_character(character: str) -> str:
+    """One character as it is printed in mathematics; never a command of the writer's."""
+    if character in _PLAIN:
+        return _PLAIN[character]
+    if character in _MATH_CHARACTERS:
+        command = _MATH_CHARACTERS[character]
+        return rf"\{command}" if not command[0].isalpha() else rf"\{command}{{}}"
+    if " " < character <= "~":
+        return character
+    form, _, base = unicodedata.decomposition(character).partition(" ")
+    points = [chr(int(point, 16)) for point in base.split()] if form.startswith("<") else []
+    if form == "<font>" and unicodedata.name(character).startswith("DOUBLE-STRUCK"):
+        return rf"\mathbb{{{points[0]}}}"
+    if form in ("<super>", "<sub>"):
+        return f"{'^' if form == '<super>' else '_'}{{{_math_characters(''.join(points))}}}"
+    if points and form != "<noBreak>":
+        return _math_characters("".join(points))
+    return rf"\mathrm{{U{{+}}{ord(character):04X}}}"
+
+
+def _clusters(text: str) -> list[tuple[str, str]]:
+    """The characters of a text, each with the accent above it, "" where there is none."""
+    clusters: list[tuple[str, str]] = []
+    for character in unicodedata.normalize("NFC", text):
+        base, mark = character, ""
+        parts = unicodedata.normalize("NFD", character)
+        if character not in _MATH_CHARACTERS and len(parts) > 1 and unicodedata.combining(parts[1]):
+            base, mark = parts[0], parts[1]
+        if clusters and unicodedata.combining(base):
+            clusters[-1] = (clusters[-1][0], clusters[-1][1] or base)
+        else:
+            clusters.append((base, mark))
+    return clusters
+
+
+def _math_characters(text: str) -> str:
+    printed = []
+    for base, mark in _clusters(text):
+        character = _math_character(base)
+        printed.append(rf"\{_MARKS[mark][0]}{{{character}}}" if mark in _MARKS else character)
+    return "".join(printed)
+
+
+def _text_character(base: str, mark: str) -> str:
+    if base.isascii() and base.isalpha() and mark in _MARKS:
+        return rf"\{_MARKS[mark][1]}{{{base}}}"
+    if mark or not (base.isascii() or base in _TEXT_CHARACTERS):
+        return rf"\ensuremath{{{_math_characters(base + mark)}}}"
+    if base in _TEXT_CHARACTERS:
+        return _TEXT_CHARACTERS[base]
+    if base in "<>|":
+        return rf"\ensuremath{{{base}}}"
+    return base if " " <= base <= "~" else " "
+
+
+def sentence_to_latex(sentence: str) -> str:
+    r"""A sentence as LaTeX text: every character shows itself, Greek and ‖, ≤, ² included.
+
+    Args:
+        sentence: any text; commands in it are printed, not obeyed. Line breaks become spaces.
+
+    Returns:
+        ASCII text for pdflatex with amssymb.
+
+    >>> print(sentence_to_latex("Owen's T at λ ≤ ½, 100 % of {it}"))
+    Owen's T at \ensuremath{\lambda{}} \ensuremath{\le{}} \ensuremath{\tfrac{1}{2}}, 100 \% of \{it\}
+    """
+    return "".join(_text_character(base, mark) for base, mark in _clusters(sentence))
+
+
+def _word(word: str) -> str:
+    """A name or part of one, of letters or digits only."""
+    if word in _WORDS:
+        return _WORDS[word]
+    if len(word) == 1 or word.isdigit():
+        return word
+    return rf"\mathrm{{{word}}}"
+
+
+def _name(name: str) -> str:
+    r"""The symbol's name: base, subscripts and stars where it follows the pattern, escaped otherwise."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return rf"\mathrm{{{_math_characters(name)}}}" if name else r"\mathrm{?}"
+    base, digits, rest = match.groups()
+    printed = _word(base) if base.isascii() else _math_character(base).removesuffix("{}")
+    upper, lower = [], [digits] if digits else []
+    for part in rest.split("_")[1:]:
+        if part in _ACCENTS and printed:
+            printed = rf"{_ACCENTS[part]}{{{printed}}}"
+        elif part in _SUPERSCRIPTS:
+            upper.append(_SUPERSCRIPTS[part])
+        else:
+            lower.append(r"\perp" if part == "perp" else _word(part))
+    above = f"^{{{' '.join(upper)}}}" if upper else ""
+    below = f"_{{{','.join(lower)}}}" if lower else ""
+    return printed + below + above
+
+
+# --- Formulas -----------------------------------------------------------------------------------
+
+
+class _Printer(LatexPrinter):
+    """sympy's printer with our names. Nodes with a method `_latex(printer)` print themselves.
+
+    One printer prints one formula: it remembers which symbol got which appearance.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"inv_trig_style": "full"})
+        self.shown: dict[str, Any] = {}
+
+    def _print(self, expr: Any, **kwargs: Any) -> str:
+        before = dict(self.shown) if getattr(expr, "bound_symbols", None) else None
+        text = super()._print(expr, **kwargs)
+        if before is not None:  # a bound name is free again outside its scope
+            bound = set(map(self._identity, expr.bound_symbols))
+            self.shown = {k: v for k, v in self.shown.items() if k in before or v not in bound}
+        return str(text)
+
+    @staticmethod
+    def _identity(symbol: Any) -> Any:
+        """What makes two symbols of one name the same; one without assumptions may stand for a matrix."""
+        if isinstance(symbol, sp.Dummy) or getattr(symbol, "_assumptions_orig", None):
+            return symbol
+        return symbol.name
+
+    def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
+        text, identity = _name(expr.name), self._identity(expr)
+        while self.shown.setdefault(text, identity) != identity:
+            text = text[:-1] + r" \prime}" if text.endswith(r"\prime}") else text + r"^{\prime}"
+        return text
+
+    def _print_Str(self, expr: Any) -> str:
+        return _name(expr.name)
+
+    def _deal_with_super_sub(self, string: str, style: str = "plain") -> str:
+        return _name(string)
+
+    def emptyPrinter(self, expr: Any) -> str:
+        return rf"\text{{{sentence_to_latex(str(expr))}}}"
+
+    def _print_Basic(self, expr: sp.Basic) -> str:
+        if isinstance(getattr(expr, "name", None), str):
+            return self._print_Symbol(sp.Symbol(expr.name))
+        return self._applied(_head(type(expr).__name__), expr.args)
+
+    def _print_Float(self, expr: Any) -> str:
+        raise ValueError(f"expected exact numbers in a formula, got the float {expr}; write sympy.Rational")
+
+    _print_float = _print_Float
+
+    def _applied(self, head: str, arguments: Iterable[Any], exp: str | None = None) -> str:
+        inside = ",".join(self._print(argument) for argument in arguments)
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"{head}{power}{{\left({inside} \right)}}"
+
+    def _hprint_Function(self, func: str) -> str:
+        return _head(func)
+
+    def _print_Function(self, expr: Any, exp: str | None = None) -> str:
+        if isinstance(expr, AppliedUndef):
+            head = _head(expr.func.__name__)
+            return self._applied(rf"\left({head}\right)" if exp and "^" in head else head, expr.args, exp)
+        return str(super()._print_Function(expr, exp))
+
+    def _print_Mul(self, expr: Any) -> str:
+        # sympy's own asks whether exponents are constant, which runs simplify on each of them.
+        if isinstance(expr, sp.Mul) and any(factor.is_Number for factor in expr.args[1:]):
+            return self._product(expr.args)  # unevaluated: shown as it was written
+        if expr.could_extract_minus_sign():
+            opposite = -expr
+            text = self._print(opposite)
+            return rf"- \left({text}\right)" if isinstance(opposite, sp.Add) else f"- {text}"
+        above: list[Any] = []
+        below: list[Any] = []
+        for factor in sp.Mul.make_args(expr):
+            if factor.is_Rational:
+                above += [sp.Integer(factor.p)] if factor.p != 1 else []
+                below += [sp.Integer(factor.q)] if factor.q != 1 else []
+            elif factor.is_commutative and factor.is_Pow and factor.exp.is_Rational and factor.exp < 0:
+                below.append(sp.Pow(factor.base, -factor.exp))
+            else:
+                above.append(factor)
+        if not below:
+            return self._product(self._ordered(above))
+        return rf"\frac{{{self._product(self._ordered(above))}}}{{{self._product(self._ordered(below))}}}"
+
+    def _ordered(self, factors: list[Any]) -> list[Any]:
+        return list(sp.Mul(*factors, evaluate=False).as_ordered_factors()) if len(factors) > 1 else factors
+
+    def _product(self, factors: Sequence[Any]) -> str:
+        text = ""
+        for i, factor in enumerate(factors):
+            printed = self._print(factor)
+            if len(factors) > 1 and self._needs_mul_brackets(
+                factor, first=i == 0, last=i == len(factors) - 1
+            ):
+                printed = rf"\left({printed}\right)"
+            between_numbers = re.search(r"[0-9][} ]*$", text) and re.match(r"\d|\\frac{\d+}{\d+}", printed)
+            text += (r" \cdot " if between_numbers else " " if text else "") + printed
+        return text or "1"
+
+    def _print_Transpose(self, expr: Any) -> str:
+        return self._raised(expr.arg, r"\top")
+
+    def _print_Inverse(self, expr: Any) -> str:
+        return self._raised(expr.arg, "-1")
+
+    def _raised(self, base: Any, exponent: str) -> str:
+        text = self._print(base)
+        atomic = isinstance(base, (sp.MatrixSymbol, sp.Symbol)) or not base.args or hasattr(base, "name")
+        return (
+            rf"{text}^{{{exponent}}}"
+            if atomic and "^" not in text
+            else rf"\left({text}\right)^{{{exponent}}}"
+        )
+
+    def _helper_print_standard_power(self, expr: Any, template: str) -> str:
+        text = self._print(expr.base)
+        if hasattr(expr.base, "name") and "^" in text:
+            return template % (rf"\left({text}\right)", self._print(expr.exp))
+        return str(super()._helper_print_standard_power(expr, template))
+
+    def _print_MatrixSlice(self, expr: Any) -> str:
+        (start, stop, step), columns = expr.rowslice, expr.colslice
+        if stop - start == 1 and step == 1 and columns == (0, expr.parent.cols, 1):
+            rows = self.parenthesize(expr.parent, PRECEDENCE["Atom"], strict=True)
+            return f"{{{rows}}}_{{{self._print(start)}}}"
+        return str(super()._print_MatrixSlice(expr))
+
+
+def _head(name: str) -> str:
+    """The name of a function, upright when it is a word."""
+    if name in accepted_latex_functions:
+        return rf"\{name}"
+    match = _NAME.fullmatch(name)
+    if match is None or (len(match[1]) > 1 and match[1] not in _WORDS):
+        return rf"\operatorname{{{_math_characters(name)}}}"
+    return _name(name)
+
+
+_SIZED_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_&\s]|.", re.DOTALL)
+_WIDTHLESS = {r"\left", r"\right", r"\Bigl", r"\Bigr", r"\operatorname", r"\mathrm", r"\mathbb", r"\text"}
+
+
+def _width(tex: str) -> int:
+    """About how many characters wide the formula is when set: the taller half of a fraction hides."""
+    tokens = _SIZED_TOKEN.findall(tex)
+
+    def group(start: int) -> tuple[float, int]:
+        """Width of the group or token at `start`, and where the next one begins."""
+        while start < len(tokens) and tokens[start].isspace():
+            start += 1
+        if start >= len(tokens):
+            return 0.0, start
+        token = tokens[start]
+        if token == "{":
+            width, position = 0.0, start + 1
+            while position < len(tokens) and tokens[position] != "}":
+                step, position = group(position)
+                width += step
+            return width, position + 1
+        if token in (r"\frac", r"\tfrac"):
+            upper, position = group(start + 1)
+            lower, position = group(position)
+            return max(upper, lower), position
+        if token in "^_":
+            width, position = group(start + 1)
+            return 0.7 * width, position
+        if token in _WIDTHLESS or token in "&}":
+            return 0.0, start + 1
+        return (3.0 if token in ("+", "-", "=") else 1.0), start + 1
+
+    total, position = 0.0, 0
+    while position < len(tokens):
+        step, position = group(position)
+        total += step
+    return round(total)
+
+
+def _pieces(expr: Any, printer: _Printer, width: int) -> list[str]:
+    """The formula cut where a line may end: at top-level terms, then inside a bracket that is too long."""
+    if isinstance(expr, sp.Add):
+        terms = printer._as_ordered_terms(expr)
+    elif isinstance(expr, sp.MatAdd):
+        terms = list(expr.args)
+    else:
+        return _factor_pieces(expr, printer, width)
+    pieces: list[str] = []
+    for term in terms:
+        negative = term.could_extract_minus_sign()
+        term = -term if negative else term
+        first, *rest = _factor_pieces(term, printer, width)
+        if not rest and printer._needs_add_brackets(term):
+            first = rf"\left({first}\right)"
+        sign = "- " if negative else "+ " if pieces else ""
+        pieces += [sign + first, *rest]
+    return pieces
+
+
+def _factor_pieces(term: Any, printer: _Printer, width: int) -> list[str]:
+    shown = dict(printer.shown)
+    text = printer._print(term)
+    if _width(text) <= width:
+        return [text]
+    factors = list(sp.Mul.make_args(term)) if isinstance(term, sp.Mul) else [term]
+    sizes = {factor: _width(_probe(factor, printer)) for factor in factors}
+    long = [factor for factor in factors if 2 * sizes[factor] > width or sizes[factor] == max(sizes.values())]
+    brackets = [bracket for factor in long if (bracket := _bracket(factor, printer)) is not None]
+    if len(brackets) < len(long):
+        return [text]
+    printer.shown = shown
+    short = [factor for factor in factors if factor not in long]
+    pieces = (
+        [_prefix(sp.Mul(*short, evaluate=False) if len(short) > 1 else short[0], printer)] if short else [""]
+    )
+    for opening, inside, closing in brackets:
+        first, *rest = _pieces(inside, printer, width)
+        pieces[-1] += opening + first
+        pieces += rest
+        pieces[-1] += closing + " "
+    return [piece.rstrip() for piece in pieces]
+
+
+def _probe(expr: Any, printer: _Printer) -> str:
+    """How an expression would be printed, without printing it."""
+    shown = dict(printer.shown)
+    text = printer._print(expr)
+    printer.shown = shown
+    return text
+
+
+def _prefix(factor: Any, printer: _Printer) -> str:
+    return "- " if factor == -1 else printer.parenthesize(factor, PRECEDENCE["Mul"]) + " "
+
+
+def _bracket(factor: Any, printer: _Printer) -> tuple[str, Any, str] | None:
+    """What opens a factor, the formula inside and what closes it; None if nothing in it can be broken."""
+    if isinstance(factor, sp.Add):
+        return r"\Bigl(", factor, r"\Bigr)"
+    if isinstance(factor, sp.exp):
+        return r"\exp\Bigl(", factor.exp, r"\Bigr)"
+    if isinstance(factor, sp.Pow):
+        base = _bracket(factor.base, printer)
+        return None if base is None else (*base[:2], base[2] + f"^{{{_probe(factor.exp, printer)}}}")
+    if isinstance(factor, sp.Function) and len(factor.args) == 1:
+        return _head(factor.func.__name__) + r"\Bigl(", factor.args[0], r"\Bigr)"
+    head, bracket, _ = _probe(factor, printer).partition(r"\left[")
+    if bracket and isinstance(factor, sp.Expr) and r"\mathbb{E}" in head:  # a mean of something long
+        return head + r"\Bigl[", factor.args[0], r"\Bigr]"
+    return None
+
+
+def _lines(expr: Any, printer: _Printer, width: int) -> list[str]:
+    """The formula as lines of about the given width."""
+    lines, used = [""], 0
+    for piece in _pieces(expr, printer, width):
+        size = _width(piece)
+        if used and used + size > width:
+            lines, used = [*lines, ""], 0
+        lines[-1] = f"{lines[-1]} {piece}" if lines[-1] else piece
+        used += size
+    return lines
+
+
+_BEGIN, _END = "\\begin{aligned}\n", "\n\\end{aligned}"
+
+
+def _aligned(lines: Sequence[str]) -> str:
+    return _BEGIN + " \\\\\n".join(lines) + _END
+
+
+def _exact(obj: Any) -> Any:
+    """Python's numbers as sympy's; everything else as it is."""
+    if isinstance(obj, int | Fraction):
+        return sp.Rational(obj)
+    return obj
+
+
+def to_latex(obj: Any, width: int = LINE) -> str:
+    r"""LaTeX of an expression, a matrix, a relation, a point, or of any object with a method `latex()`.
+
+    Args:
+        obj: sympy object, int or Fraction, tuple or list of these, a mapping from symbols to values, or
+            an object that prints itself (`Statement`, `Derivation`, `Risk`).
+        width: rendered characters on a line; a longer sum becomes an `aligned` block.
+
+    Returns:
+        LaTeX to be put between dollar signs, or in a display.
+
+    Raises:
+        TypeError: for text, and for objects that cannot be printed.
+        ValueError: for floats; a formula is exact.
+
+    >>> lam, k_star = sp.symbols("lam k_star")
+    >>> print(to_latex(sp.erf(lam*k_star)/2))
+    \frac{\operatorname{erf}{\left(k^{\star} \lambda \right)}}{2}
+    >>> print(to_latex({lam: sp.Rational(1, 3)}))
+    \lambda = \frac{1}{3}
+    """
+    obj = _exact(obj)
+    if hasattr(obj, "lhs") and hasattr(obj, "rhs"):
+        relation = getattr(obj, "rel_op", getattr(obj, "relation", "="))
+        return related(obj.lhs, relation, obj.rhs, width)
+    if callable(getattr(obj, "latex", None)):
+        return str(obj.latex())
+    if isinstance(obj, Mapping):
+        return _point(obj)
+    printable = isinstance(obj, sp.Basic | sp.MatrixBase | tuple | list | float)
+    if not printable:
+        raise TypeError(
+            f"expected a sympy object or one with a method latex(), got {obj!r} ({type(obj).__name__})"
+        )
+    lines = _lines(obj, _Printer(), width)
+    return (
+        lines[0]
+        if len(lines) == 1
+        else _aligned(["&" + lines[0], *(r"&\quad {}" + line for line in lines[1:])])
+    )
+
+
+def _point(values: Mapping[Any, Any]) -> str:
+    printer = _Printer()
+    names = [sp.Symbol(name) if isinstance(name, str) else name for name in values]
+    sides = zip(names, values.values(), strict=True)
+    return r",\; ".join(f"{printer._print(name)} = {printer._print(value)}" for name, value in sides)
+
+
+_RELATIONS = {"=": "=", "==": "=", "<": "<", ">": ">", "<=": r"\le", ">=": r"\ge", "!=": r"\ne", "->": r"\to"}
+
+
+def related(lhs: Any, relation: str, rhs: Any, width: int = LINE) -> str:
+    r"""Two sides and the relation between them, both kept as written.
+
+    Args:
+        lhs, rhs: what `to_latex` prints, apart from objects that print themselves.
+        relation: one of =, <, >, <=, >=, !=, ->.
+        width: rendered characters on a line; longer sides become the lines of an `aligned` block.
+
+    Raises:
+        ValueError: for another relation.
+
+    >>> x = sp.Symbol("x")
+    >>> print(related(sp.sin(x)**2 + sp.cos(x)**2, "<=", 1))
+    \sin^{2}{\left(x \right)} + \cos^{2}{\left(x \right)} \le 1
+    """
+    if relation not in _RELATIONS:
+        raise ValueError(f"expected a relation among {', '.join(_RELATIONS)}, got {relation!r}")
+    sign, printer = _RELATIONS[relation], _Printer()
+    left, right = (_lines(_exact(side), printer, width) for side in (lhs, rhs))
+    if len(left) == len(right) == 1 and _width(left[0]) + _width(right[0]) + 3 <= width:
+        return f"{left[0]} {sign} {right[0]}"
+    if len(left) == 1 and _width(left[0]) <= width // 3:
+        return _aligned([f"{left[0]} &{sign} {right[0]}", *(r"&\quad {}" + line for line in right[1:])])
+    head = ["&" + left[0], *(r"&\quad {}" + line for line in left[1:])]
+    return _aligned([*head, f"&{sign} {right[0]}", *(r"&\quad {}" + line for line in right[1:])])
+
+
+def chain(first: Any, steps: Iterable[tuple[Any, str]], width: int = LINE) -> str:
+    r"""A chain of equalities, each with the reason for it: first = … = … = last.
+
+    Args:
+        first: the expression the chain starts from.
+        steps: pairs (next expression, reason), the reason a few words of text.
+        width: rendered characters on a line, the reason included.
+
+    >>> x = sp.Symbol("x")
+    >>> print(chain((x + 1)**2, [(x**2 + 2*x + 1, "expand")]))
+    \begin{aligned}
+    &\left(x + 1\right)^{2} \\
+    &= x^{2} + 2 x + 1 && \text{expand}
+    \end{aligned}
+    """
+    printer = _Printer()
+    start = _lines(_exact(first), printer, width)
+    lines = ["&" + start[0], *(r"&\quad {}" + line for line in start[1:])]
+    for expr, reason in steps:
+        note = rf" && \text{{{sentence_to_latex(reason)}}}" if reason else ""
+        head, *rest = _lines(_exact(expr), printer, max(width - len(reason), width // 2))
+        lines += [f"&= {head}{note}", *(r"&\quad {}" + line for line in rest)]
+    return _aligned(lines)
+
+
+# --- Documents ----------------------------------------------------------------------------------
+
+_PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
+\usepackage{amsmath,amssymb}
+\setlength{\textwidth}{17.5cm}
+\setlength{\textheight}{24cm}
+\setlength{\oddsidemargin}{-0.8cm}
+\setlength{\topmargin}{-1.5cm}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{6pt}
+\allowdisplaybreaks
+"""
+
+
+def _display(tex: str) -> str:
+    """A displayed formula; a block of lines may break over pages."""
+    if tex.startswith(_BEGIN) and tex.endswith(_END) and tex.count(r"\begin{aligned}") == 1:
+        return "\\begin{align*}\n" + tex[len(_BEGIN) : -len(_END)] + "\n\\end{align*}"
+    return f"\\[\n{tex}\n\\]"
+
+
+def _check_raw(tex: str, caption: str) -> str:
+    depth = 0
+    for token in re.findall(r"\\.|[{}]", tex, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(token, 0)
+        if depth < 0:
+            break
+    if depth != 0 or not tex.strip() or "\n\n" in tex:
+        raise ValueError(
+            f"expected LaTeX with balanced braces and no empty line for {caption!r}, got {tex!r}"
+        )
+    return tex
+
+
+def document(sections: Iterable[tuple[str, Iterable[tuple[str, Any]]]], title: str = "Formulas") -> str:
+    r"""A LaTeX file, ready for pdflatex, that shows sentences and their formulas.
+
+    Args:
+        sections: pairs (title, items); an item is a pair (sentence, formula), the formula anything that
+            `to_latex` prints, LaTeX that was made here already (a str), or None for a sentence alone.
+        title: heading of the document.
+
+    Returns:
+        The text of an article that needs amsmath and amssymb only; ASCII as far as it is made here.
+
+    Raises:
+        ValueError: if LaTeX given as text is empty or its braces do not balance.
+
+    >>> x = sp.Symbol("x")
+    >>> text = document([("Identities", [("Pythagoras.", sp.Eq(sp.sin(x)**2 + sp.cos(x)**2, 1))])])
+    >>> print(text[text.index(r"\section"):])
+    \section{Identities}
+    <BLANKLINE>
+    Pythagoras.
+    \[
+    \sin^{2}{\left(x \right)} + \cos^{2}{\left(x \right)} = 1
+    \]
+    <BLANKLINE>
+    \end{document}
+    <BLANKLINE>
+    """
+    blocks = [
+        _PREAMBLE
+        + f"\\title{{{sentence_to_latex(title)}}}\n\\author{{}}\n\\date{{}}\n\\begin{{document}}\n\\maketitle"
+    ]
+    for heading, items in sections:
+        blocks.append(rf"\section{{{sentence_to_latex(heading)}}}")
+        for sentence, formula in items:
+            block = sentence_to_latex(sentence)
+            if formula is not None:
+                tex = _check_raw(formula, sentence) if isinstance(formula, str) else to_latex(formula)
+                block += "\n" + _display(tex)
+            blocks.append(block)
+    return "\n\n".join([*blocks, r"\end{document}"]) + "\n"
