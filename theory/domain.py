@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import sympy as sp
 from sympy.logic.boolalg import Boolean, BooleanFalse, BooleanTrue
 
-from .notation import lam
+from .latex import to_latex
 
 __all__ = ["Condition", "Domain", "FeasibleGram"]
 
@@ -124,7 +124,7 @@ class _Fixed:
 
 
 def _latex(expr: sp.Basic) -> str:
-    return sp.latex(expr, symbol_names={lam: r"\lambda"})
+    return to_latex(expr, width=10**6)
 
 
 def _exact(value: Any, name: Any) -> sp.Expr:
@@ -376,7 +376,7 @@ def _condition_text(condition: Any) -> str:
 
 def _condition_latex(condition: Any) -> str:
     if isinstance(condition, Boolean):
-        return _latex(condition)
+        return to_latex(condition)
     return condition.latex() if hasattr(condition, "latex") else rf"\text{{{condition.text()}}}"
 
 

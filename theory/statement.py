@@ -21,7 +21,7 @@ from typing import Any
 
 import sympy as sp
 
-from .notation import lam
+from .latex import related, to_latex
 
 __all__ = [
     "Agreement",
@@ -112,8 +112,11 @@ def _set(instance: Any, **fields: Any) -> None:
         object.__setattr__(instance, name, value)
 
 
+ONE_LINE = 10**6
+
+
 def _latex(expr: sp.Basic) -> str:
-    return sp.latex(expr, symbol_names={lam: r"\lambda"})
+    return to_latex(expr, width=ONE_LINE)
 
 
 def _point_text(pairs: Iterable) -> str:
@@ -165,7 +168,7 @@ class Identity(Statement):
         return f"{self.lhs} = {self.rhs}"
 
     def latex(self) -> str:
-        return f"{_latex(self.lhs)} = {_latex(self.rhs)}"
+        return related(self.lhs, "=", self.rhs)
 
     def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Identity:
         return Identity(function(self.lhs), function(self.rhs))
@@ -184,7 +187,7 @@ def equal(lhs: Any, rhs: Any) -> Identity:
     return Identity(lhs, rhs)
 
 
-RELATIONS = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
+RELATIONS = ("<", "<=", ">", ">=")
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,7 @@ class Inequality(Statement):
         return f"{self.lhs} {self.relation} {self.rhs}"
 
     def latex(self) -> str:
-        return f"{_latex(self.lhs)} {RELATIONS[self.relation]} {_latex(self.rhs)}"
+        return related(self.lhs, self.relation, self.rhs)
 
     def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Inequality:
         return Inequality(function(self.lhs), self.relation, function(self.rhs))
