@@ -15,6 +15,7 @@ from theory.latex import LINE, _width, chain, document, related, sentence_to_lat
 from theory.notation import gamma, kappa, lam, nu
 from theory.special import BivariateNormalCDF, NormalCDF, OwenT
 from theory.statement import Inequality, equal
+from theory.variables import dot
 
 x, y = sp.symbols("x y", real=True)
 
@@ -51,6 +52,13 @@ def test_special_functions_have_their_names():
     assert r"\Phi_{2}" in to_latex(BivariateNormalCDF(x, y, kappa))
     assert r"\operatorname{erf}" in to_latex(sp.erf(x))
     assert r"\mathbb{E}" in to_latex(GaussianIntegral(sp.tanh(x * y), (x,)))
+
+
+def test_scalar_products_need_no_brackets():
+    u, v = sp.MatrixSymbol("u", 3, 1), sp.MatrixSymbol("v", 3, 1)
+    product = r"\left\langle u, v\right\rangle"
+    assert to_latex(lam * dot(u, v)) == rf"\lambda {product}"
+    assert to_latex(dot(u, v) ** 2) == rf"{product}^{{2}}"
 
 
 def test_numbers_stay_exact():
@@ -208,7 +216,7 @@ def test_printing_is_the_same_twice():
     assert to_latex(long_sum(30)) == to_latex(long_sum(30))
 
 
-@pytest.mark.parametrize("character", "λκνθηρ≤≥≠∈∉²³⁻ᵀ₀ₖ‖⟨⟩ℝ𝔼𝒩éöňşÅłßæ½∞∂∇√Σ∑∏·×−–—…’“”′†∎⊤⊥⋆∘±→⇒∀∃Φφζℓ∅∪∩⊙")
+@pytest.mark.parametrize("character", "λκνθηρο≤≥≠∈∉²³⁻ᵀ₀ₖ‖⟨⟩ℝ𝔼𝒩éöňşÅłßæ½∞∂∇√Σ∑∏·×−–—…’“”′†∎⊤⊥⋆∘±→⇒∀∃Φφζℓ∅∪∩⊙")
 def test_characters_of_our_sentences_have_a_form(character):
     tex = sentence_to_latex(character)
     assert tex.isascii() and tex != " " and "U{+}" not in tex

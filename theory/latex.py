@@ -61,6 +61,7 @@ _COMMANDS = r"""
 """
 _MATH_CHARACTERS = _pairs(_COMMANDS)
 _PLAIN = {
+    "ο": "o",
     "−": "-",
     "′": r"\prime ",
     "″": r"\prime\prime ",
@@ -106,8 +107,10 @@ def _math_character(character: str) -> str:
         return character
     form, _, base = unicodedata.decomposition(character).partition(" ")
     points = [chr(int(point, 16)) for point in base.split()] if form.startswith("<") else []
-    if form == "<font>" and unicodedata.name(character).startswith("DOUBLE-STRUCK"):
-        return rf"\mathbb{{{points[0]}}}"
+    if form == "<font>" and points[0].isascii() and points[0].isupper():
+        for style, font in (("DOUBLE-STRUCK", "mathbb"), ("SCRIPT", "mathcal")):
+            if style in unicodedata.name(character):
+                return rf"\{font}{{{points[0]}}}"
     if form in ("<super>", "<sub>"):
         return f"{'^' if form == '<super>' else '_'}{{{_math_characters(''.join(points))}}}"
     if points and form != "<noBreak>":
@@ -261,6 +264,18 @@ class _Printer(LatexPrinter):
             return self._applied(rf"\left({head}\right)" if exp and "^" in head else head, expr.args, exp)
         return str(super()._print_Function(expr, exp))
 
+    # sympy knows precedences by the name of a class, and its own Dot is an operator.
+    def parenthesize(self, item: Any, *args: Any, **options: Any) -> str:
+        if _is_closed(item):
+            return self._print(item)
+        return str(super().parenthesize(item, *args, **options))
+
+    def _needs_mul_brackets(self, expr: Any, first: bool = False, last: bool = False) -> bool:
+        return not _is_closed(expr) and bool(super()._needs_mul_brackets(expr, first=first, last=last))
+
+    def _print_Heaviside(self, expr: Any, exp: str | None = None) -> str:
+        return self._applied(r"\operatorname{H}", expr.args[:1], exp)  # sympy writes θ, which is an overlap
+
     def _print_Mul(self, expr: Any) -> str:
         # sympy's own asks whether exponents are constant, which runs simplify on each of them.
         if isinstance(expr, sp.Mul) and any(factor.is_Number for factor in expr.args[1:]):
@@ -325,6 +340,11 @@ class _Printer(LatexPrinter):
             rows = self.parenthesize(expr.parent, PRECEDENCE["Atom"], strict=True)
             return f"{{{rows}}}_{{{self._print(start)}}}"
         return str(super()._print_MatrixSlice(expr))
+
+
+def _is_closed(expr: Any) -> bool:
+    """Whether it is an atom that prints itself, so that no bracket around it is ever needed."""
+    return bool(getattr(expr, "is_Atom", False)) and hasattr(expr, "_latex")
 
 
 def _head(name: str) -> str:
