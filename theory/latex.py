@@ -358,42 +358,53 @@ def _head(name: str) -> str:
 
 
 _SIZED_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_&\s]|.", re.DOTALL)
-_WIDTHLESS = {r"\left", r"\right", r"\Bigl", r"\Bigr", r"\operatorname", r"\mathrm", r"\mathbb", r"\text"}
+_WIDTHLESS = {
+    r"\left",
+    r"\right",
+    r"\Bigl",
+    r"\Bigr",
+    r"\operatorname",
+    r"\mathrm",
+    r"\mathbb",
+    r"\text",
+    "&",
+    "}",
+}
 
 
 def _width(tex: str) -> int:
     """About how many characters wide the formula is when set: the taller half of a fraction hides."""
     tokens = _SIZED_TOKEN.findall(tex)
 
-    def group(start: int) -> tuple[float, int]:
-        """Width of the group or token at `start`, and where the next one begins."""
+    def group(start: int) -> tuple[int, int]:
+        """Width of the group or token at `start`, in tenths, and where the next one begins."""
         while start < len(tokens) and tokens[start].isspace():
             start += 1
         if start >= len(tokens):
-            return 0.0, start
-        token = tokens[start]
+            return 0, start
+        token, position = tokens[start], start + 1
         if token == "{":
-            width, position = 0.0, start + 1
+            width = 0
             while position < len(tokens) and tokens[position] != "}":
                 step, position = group(position)
                 width += step
             return width, position + 1
         if token in (r"\frac", r"\tfrac"):
-            upper, position = group(start + 1)
+            upper, position = group(position)
             lower, position = group(position)
             return max(upper, lower), position
         if token in "^_":
-            width, position = group(start + 1)
-            return 0.7 * width, position
-        if token in _WIDTHLESS or token in "&}":
-            return 0.0, start + 1
-        return (3.0 if token in ("+", "-", "=") else 1.0), start + 1
+            width, position = group(position)
+            return width * 7 // 10, position
+        if token in _WIDTHLESS:
+            return 0, position
+        return (30 if token in "+-=" else 10), position
 
-    total, position = 0.0, 0
+    total, position = 0, 0
     while position < len(tokens):
         step, position = group(position)
         total += step
-    return round(total)
+    return total // 10
 
 
 def _pieces(expr: Any, printer: _Printer, width: int) -> list[str]:
