@@ -12,7 +12,7 @@
 SHELL := /bin/sh
 VENV  := .venv
 BIN   := $(VENV)/bin
-PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP   := $(BIN)/python -m pip install -qq --disable-pip-version-check
 HEAVY := pdflatex or browser or notebook or slow
 WORKERS ?= 2
 
