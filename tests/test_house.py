@@ -414,3 +414,45 @@ def test_readme_names_commands_that_exist(tmp_path):
     for command in sorted(named):
         run = run_python(f"from proofs_check.__main__ import main; main([{command!r}, '--help'])", tmp_path)
         assert run.returncode == 0, f"{command}: {run.stderr}"
+
+
+@pytest.mark.parametrize(
+    "source, rule",
+    [
+        ("from numerics.balls import ball", test_imports_point_down),
+        ("from proofs_check import claim", test_imports_point_down),
+        ("def f():\n    from .risk import Risk", test_nothing_of_ours_is_imported_late),
+        ("from theory import E", test_files_do_not_come_in_through_a_front_door),
+        ("import scipy.stats", test_dependencies_are_those_of_the_design),
+        ("import matplotlib", test_dependencies_are_those_of_the_design),
+        ("eval('1')", test_no_text_is_run),
+        ("import pickle", test_no_text_is_run),
+        ("from sympy.parsing.sympy_parser import parse_expr\nparse_expr(text)", test_no_text_is_run),
+        ("sp.sympify('x + 1')", test_no_expression_is_made_from_text),
+        ("sp.S(f'{x}')", test_no_expression_is_made_from_text),
+        ("sp.lambdify(x, y)", test_lambdify_hides_the_names),
+        ("sp.lambdify(x, y, dummify=False)", test_lambdify_hides_the_names),
+        ("expr.simplify()", test_only_identity_decides_what_is_zero),
+        ("sp.simplify(expr)", test_only_identity_decides_what_is_zero),
+        ("(a - b).equals(0)", test_only_identity_decides_what_is_zero),
+        ("half = 0.5", test_theory_holds_no_floats),
+        ("np.random.normal(3)", test_nobody_reads_the_global_generator),
+        ("seed = hash('name')", test_no_seed_is_made_by_hash),
+        ("def public():\n    pass", test_every_public_name_says_what_it_is),
+    ],
+)
+def test_each_rule_refuses_what_it_is_about(monkeypatch, source, rule):
+    """Controls: a file that breaks the rule turns it red."""
+    monkeypatch.setitem(TREES, "theory.control", ast.parse(f'"""A file."""\n{source}'))
+    monkeypatch.setitem(FILES, "theory.control", ROOT / "theory" / "notation.py")
+    with pytest.raises(AssertionError):
+        rule("theory.control")
+
+
+def test_a_circle_is_seen(monkeypatch):
+    monkeypatch.setitem(TREES, "theory.control", ast.parse("from .control_too import x"))
+    monkeypatch.setitem(TREES, "theory.control_too", ast.parse("from .control import y"))
+    monkeypatch.setitem(FILES, "theory.control", ROOT / "theory" / "control.py")
+    monkeypatch.setitem(FILES, "theory.control_too", ROOT / "theory" / "control_too.py")
+    with pytest.raises(pytest.fail.Exception, match="circle"):
+        test_imports_have_no_circle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 import sympy as sp
@@ -67,6 +68,10 @@ def test_numbers_stay_exact():
     for number in (0.1, sp.Float("0.1"), x + 0.5):
         with pytest.raises(ValueError, match="exact numbers"):
             to_latex(number)
+
+
+def test_a_risk_is_its_formula():
+    assert to_latex(SimpleNamespace(expr=kappa**2)) == r"\kappa^{2}"
 
 
 def test_text_is_refused_as_a_formula():

@@ -535,6 +535,8 @@ def to_latex(obj: Any, width: int = LINE) -> str:
         return str(obj.latex())
     if isinstance(obj, Mapping):
         return _point(obj)
+    if not isinstance(obj, sp.Basic) and isinstance(getattr(obj, "expr", None), sp.Basic):
+        obj = obj.expr  # a risk
     printable = isinstance(obj, sp.Basic | sp.MatrixBase | tuple | list | float)
     if not printable:
         raise TypeError(
