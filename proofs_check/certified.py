@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 from flint import arb, ctx
-from numerics.balls import ball
 
+from numerics.balls import ball
 from theory.domain import Domain
 from theory.statement import Inequality, Limit, Statement, evaluate_expectations
 
@@ -26,6 +26,7 @@ __all__ = ["CertifiedNumerics"]
 
 GUARD_DIGITS = 8
 REFINEMENTS = (1, 2, 4)
+MOST_DIGITS = 1000
 UNABLE = (NotImplementedError, ValueError, ArithmeticError)
 
 Point = dict[sp.Symbol, sp.Expr]
@@ -55,6 +56,8 @@ class CertifiedNumerics(Check):
             given = getattr(self, name)
             if isinstance(given, bool) or not isinstance(given, int) or given < 1:
                 raise ValueError(f"expected {name} >= 1, got {name}={given!r}")
+        if self.digits > MOST_DIGITS - GUARD_DIGITS:
+            raise ValueError(f"expected digits <= {MOST_DIGITS - GUARD_DIGITS}, got digits={self.digits}")
 
     def run(self, claim: Checkable, context: Context) -> Verdict:
         """Evaluate the statement at generic points of the claim's domain."""
@@ -125,7 +128,7 @@ class CertifiedNumerics(Check):
         for refinement in REFINEMENTS:
             digits = refinement * (self.digits + GUARD_DIGITS)
             try:
-                left, right = ball(lhs, point, digits), ball(rhs, point, digits)
+                left, right = _enclosed(lhs, point, digits), _enclosed(rhs, point, digits)
             except UNABLE as error:
                 return str(error)
             if not (left.is_finite() and right.is_finite()):
@@ -157,7 +160,7 @@ class CertifiedNumerics(Check):
         for refinement in REFINEMENTS:
             digits = refinement * (self.digits + GUARD_DIGITS)
             try:
-                left, right = ball(statement.lhs, point, digits), ball(statement.rhs, point, digits)
+                left, right = _enclosed(statement.lhs, point, digits), _enclosed(statement.rhs, point, digits)
             except UNABLE as error:
                 return str(error)
             if _certainly(left, statement.relation, right):
@@ -183,6 +186,12 @@ class CertifiedNumerics(Check):
             return "" if limit == value else Witness(at, str(limit), str(value), note)
         found = self._compare(limit, value, {}, note)
         return Witness(at, found.lhs, found.rhs, note) if isinstance(found, Witness) else found
+
+
+def _enclosed(expr: sp.Expr, point: Point, digits: int) -> arb:
+    """The ball of an expression, which gets the values of its own symbols and no others."""
+    own = {symbol: value for symbol, value in point.items() if symbol in expr.free_symbols}
+    return ball(expr, own, min(digits, MOST_DIGITS))
 
 
 def _undecided(reason: str) -> Verdict:
@@ -245,7 +254,8 @@ def _approach(expr: sp.Expr, statement: Limit) -> str:
     )
     try:
         seen = [
-            f"{ball(expr, {statement.symbol: step}, 15).str(8, radius=False)} at {step}" for step in steps
+            f"{_enclosed(expr, {statement.symbol: step}, 15).str(8, radius=False)} at {step}"
+            for step in steps
         ]
     except UNABLE as error:
         return str(error)

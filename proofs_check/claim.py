@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
+from numbers import Rational
 from typing import Any
 from zlib import crc32
 
@@ -126,13 +128,13 @@ class Claim:
 
 
 def _decimal(by: Any) -> sp.Rational:
-    if isinstance(by, sp.Rational):
-        size = by
-    elif isinstance(by, (int, float, str, Decimal)) and not isinstance(by, bool):
-        ratio = Decimal(str(by)).as_integer_ratio()
-        size = sp.Rational(*ratio)
-    else:
+    if isinstance(by, bool) or not isinstance(by, (Rational, float, str, Decimal)):
         raise TypeError(f"expected a number, got by={by!r}")
+    try:
+        ratio = by if isinstance(by, Rational) else Fraction(*Decimal(str(by)).as_integer_ratio())
+    except (ArithmeticError, ValueError):
+        raise ValueError(f"expected a finite number, got by={by!r}") from None
+    size = sp.Rational(int(ratio.numerator), int(ratio.denominator))
     if size == 0:
         raise ValueError("expected by != 0: a claim perturbed by nothing is no control")
     return size

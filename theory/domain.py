@@ -25,7 +25,7 @@ __all__ = ["Condition", "Domain", "FeasibleGram"]
 
 Point = dict[sp.Symbol, sp.Rational]
 
-ATTEMPTS = 20_000
+ATTEMPTS = 10_000
 INTEGERS_TRIED = 40
 PRIMES = tuple(sp.primerange(101, 20_000))
 
@@ -393,7 +393,7 @@ def _restricted(condition: Any, values: dict) -> Any:
 def _satisfied(condition: Any, point: Mapping) -> bool | None:
     if not isinstance(condition, Boolean):
         return condition.holds(point)
-    answer = condition.subs(point)
+    answer = condition.xreplace(dict(point))
     return True if isinstance(answer, BooleanTrue) else False if isinstance(answer, BooleanFalse) else None
 
 
