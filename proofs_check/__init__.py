@@ -1,0 +1,41 @@
+"""Claims and their checks: sentences with formulas, and the evidence for each.
+
+A table of contents, in reading order; a file imports only what stands above it.
+"""
+
+from ._guard import refuse_intruders  # isort: skip
+
+refuse_intruders()
+
+from .verdict import Evidence, Outcome, Verdict, Witness  # isort: skip
+from .check import Check, Context  # isort: skip
+from .claim import Claim, Study, claim  # isort: skip
+from .symbolic import SymbolicIdentity  # isort: skip
+from .certified import CertifiedNumerics  # isort: skip
+from .monte_carlo import MonteCarloAgreement, agreement_of_expectation  # isort: skip
+from .property_based import PropertyBasedAgreement, assert_agrees  # isort: skip
+from .stationary_check import CertifiedZeros  # isort: skip
+from .report import Report, verify  # isort: skip
+from .studies import studies  # isort: skip
+
+__all__ = [
+    "CertifiedNumerics",
+    "CertifiedZeros",
+    "Check",
+    "Claim",
+    "Context",
+    "Evidence",
+    "MonteCarloAgreement",
+    "Outcome",
+    "PropertyBasedAgreement",
+    "Report",
+    "Study",
+    "SymbolicIdentity",
+    "Verdict",
+    "Witness",
+    "agreement_of_expectation",
+    "assert_agrees",
+    "claim",
+    "studies",
+    "verify",
+]

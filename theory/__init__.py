@@ -1,0 +1,105 @@
+"""Exact mathematics: laws, layers and expectations in, closed forms out.
+
+A table of contents, in reading order; a file imports only what stands above it.
+"""
+
+from .notation import L, d, epsilon, eta, gamma, kappa, lam, m, nu, q_k, q_v, rho, sigma, theta  # isort: skip
+from .statement import (  # isort: skip
+    Agreement,
+    Identity,
+    Inequality,
+    Invariant,
+    Limit,
+    Statement,
+    Stationary,
+    StationaryCount,
+    equal,
+)
+from .domain import Domain, FeasibleGram  # isort: skip
+from .covariance import psd_conditions, validate_covariance  # isort: skip
+from .special import BivariateNormalCDF, NormalCDF, OwenT  # isort: skip
+from .integral import GaussianIntegral  # isort: skip
+from .variables import (  # isort: skip
+    Dot,
+    GaussianMatrix,
+    GaussianVector,
+    Latent,
+    TokenGroup,
+    Tokens,
+    dot,
+    gaussians,
+    quad,
+)
+from .gaussian import InfiniteExpectation, NoClosedForm  # isort: skip
+from .expectation import E, Expectation  # isort: skip
+from .derivation import Derivation, Step, derive  # isort: skip
+from .laws import Law  # isort: skip
+from .layers import Layer, PointwiseAttention, token_index  # isort: skip
+from .risk import Risk, population_risk, squared_error, vector_gradient  # isort: skip
+from .identity import normal_form, reduces_to_zero  # isort: skip
+from .stationary import Nature, StationaryPoint, StationarySet  # isort: skip
+from .latex import to_latex  # isort: skip
+
+__all__ = [
+    "Agreement",
+    "BivariateNormalCDF",
+    "Derivation",
+    "Domain",
+    "Dot",
+    "E",
+    "Expectation",
+    "FeasibleGram",
+    "GaussianIntegral",
+    "GaussianMatrix",
+    "GaussianVector",
+    "Identity",
+    "Inequality",
+    "InfiniteExpectation",
+    "Invariant",
+    "L",
+    "Latent",
+    "Law",
+    "Layer",
+    "Limit",
+    "Nature",
+    "NoClosedForm",
+    "NormalCDF",
+    "OwenT",
+    "PointwiseAttention",
+    "Risk",
+    "Statement",
+    "Stationary",
+    "StationaryCount",
+    "StationaryPoint",
+    "StationarySet",
+    "Step",
+    "TokenGroup",
+    "Tokens",
+    "d",
+    "derive",
+    "dot",
+    "epsilon",
+    "equal",
+    "eta",
+    "gamma",
+    "gaussians",
+    "kappa",
+    "lam",
+    "m",
+    "normal_form",
+    "nu",
+    "population_risk",
+    "psd_conditions",
+    "q_k",
+    "q_v",
+    "quad",
+    "reduces_to_zero",
+    "rho",
+    "sigma",
+    "squared_error",
+    "theta",
+    "to_latex",
+    "token_index",
+    "validate_covariance",
+    "vector_gradient",
+]

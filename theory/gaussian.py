@@ -620,12 +620,12 @@ def _standardized(law: JointLaw, gate: Gate) -> tuple[sp.Expr, tuple[sp.Basic, .
 
 
 def rational_over_root(mean: sp.Expr, doubled: sp.Expr, positive: sp.Expr) -> sp.Expr:
-    """mean / √doubled, the square root split at the known positive denominator."""
+    """mean / √doubled; where mean = M/P and doubled = N/P with the known positive P, that is M/(√P √N)."""
     numerator, denominator = sp.fraction(mean) if _has_quotient(mean) else (mean, ONE)
-    root = positive_root(doubled, positive)
-    if denominator == positive:
-        return numerator / (_root(positive) * root)
-    return mean / root
+    cleared = rational(doubled * positive)
+    if denominator == positive and not _has_quotient(cleared):
+        return numerator / (_root(positive) * _root(cleared))
+    return mean / positive_root(doubled, positive)
 
 
 def _one_gate(moment: Moment) -> Rewriting:
