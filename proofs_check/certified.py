@@ -19,7 +19,8 @@ from theory.domain import Domain
 from theory.statement import Inequality, Limit, Statement, evaluate_expectations
 
 from .check import Check, Checkable, Context
-from .symbolic import identities_of, proven_limit
+from .limits import proven_limit
+from .symbolic import identities_of
 from .verdict import Evidence, Outcome, Verdict, Witness
 
 __all__ = ["CertifiedNumerics"]
