@@ -210,16 +210,15 @@ def _bind(simulator: Simulator, values: Mapping[str, Any]) -> _Bound:
 
 
 def _parameters(function: Callable[..., Any], skipped: int) -> dict[str, inspect.Parameter]:
-    """The named parameters of a function after the first `skipped`, which are passed by position."""
+    """The named parameters of a function after the first `skipped`, which are passed by position.
+
+    A `**rest` beside them is left empty; one in their place would take misspelt names without a word.
+    """
     parameters = list(inspect.signature(function).parameters.values())
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise TypeError(
-                f"expected a function that names each of its parameters, got {function!r} with {parameter}"
-            )
-    if len(parameters) < skipped:
-        raise TypeError(f"expected a function of at least {skipped} parameters, got {function!r}")
-    return {parameter.name: parameter for parameter in parameters[skipped:]}
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if len(named) < skipped or (len(named) == skipped and len(parameters) > len(named)):
+        raise TypeError(f"expected a function that names each of its parameters, got {function!r}")
+    return {parameter.name: parameter for parameter in named[skipped:]}
 
 
 def _checked(name: str, value: Any) -> Any:
