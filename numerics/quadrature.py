@@ -2,23 +2,26 @@
 
 Two algorithms, which must overlap:
 
-- `mean_at`: adaptive Gauss-Legendre on a finite interval (Arb's `acb.integral`), cut at the kinks of f; the tails are
-  bounded through an envelope |f(t)| ≤ Σ c |t|^p exp(a|t| + bt²), b < 1/2. One dimension, kinks and branch cuts allowed.
-- `trapezoid_mean_at`: the trapezoidal rule, for f analytic in the strip |Im t| < y with an envelope there. Its error is
-  at most 2M/(e^{2πy/step} − 1) with M a bound of ∫|f φ| on every line of the strip (Trefethen and Weideman 2014,
-  theorem 5.1). Any dimension, one variable after the other; in practice one and two.
+- `mean_at`: adaptive Gauss-Legendre on a finite interval (Arb's `acb.integral`), cut at the kinks of f; the
+  tails are bounded through an envelope |f(t)| ≤ Σ c |t|^p exp(a|t| + bt²), b < 1/2. One dimension; kinks and
+  branch cuts allowed.
+- `trapezoid_mean_at`: the trapezoidal rule, for f analytic in the strip |Im t| ≤ y with an envelope there.
+  Its error is at most 2M/(e^{2πy/step} − 1), with M a bound of ∫|f φ| on every line of the strip (Trefethen
+  and Weideman 2014, theorem 5.1). Any dimension, one variable after the other; in practice one and two.
 
-The **tail**: for one term of the envelope and s = 1 − 2b > 0 the exponent g(t) = p log t + at − st²/2 is concave on
-t > 0, so beyond T with g′(T) = p/T + a − sT < 0
+**Tails.** For one term of the envelope and s = 1 − 2b > 0 the exponent g(t) = p log t + at − st²/2 is concave
+on t > 0, so beyond T with g′(T) = p/T + a − sT < 0
 
-    ∫_T^∞ t^p e^{at + bt²} φ(t) dt  ≤  e^{g(T)} / (√(2π) |g′(T)|).
+    ∫_T^∞ t^p e^{at + bt²} φ(t) dt  ≤  e^{g(T)} / (√(2π) |g′(T)|),
 
-The **sum** over the nodes t = kω beyond T is at most the first one plus 1/ω times that integral, as the summand decreases.
+and the sum of step·summand over nodes beyond T is at most its first term plus that integral, as the summand
+decreases there.
 
-This file knows functions and balls, no symbols: `numerics.balls` derives f and its envelope from an expression.
+This file knows functions and balls, no symbols: `numerics.balls` derives f and its envelope from an
+expression.
 
-References: F. Johansson, Numerical integration in arbitrary-precision ball arithmetic, arXiv 1802.07942; L. N.
-Trefethen, J. A. C. Weideman, The exponentially convergent trapezoidal rule, SIAM Review 56 (2014) 385.
+References: F. Johansson, Numerical integration in arbitrary-precision ball arithmetic, arXiv 1802.07942;
+L. N. Trefethen, J. A. C. Weideman, The exponentially convergent trapezoidal rule, SIAM Review 56 (2014) 385.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ __all__ = [
     "QuadratureBudgetExceeded",
     "gaussian_mean",
     "mean_at",
+    "trapezoid_cost",
     "trapezoid_mean_at",
 ]
 
@@ -56,7 +60,8 @@ class NotIntegrable(ValueError):
 
 @dataclass(frozen=True)
 class Growth:
-    """One term of an envelope: c ∏ |t_i|^{p_i} exp(a_i|t_i| + b_i t_i²), one entry of p, a, b for each variable."""
+    """One term of an envelope: c ∏ |t_i|^{p_i} exp(a_i|t_i| + b_i t_i²), one entry of p, a, b for each
+    variable."""
 
     c: arb
     p: tuple[int, ...]
@@ -121,7 +126,8 @@ class Envelope:
             sums[key] = sums.get(key, arb(0)) + term.c
             first.setdefault(key, term)
         return Envelope(
-            tuple(Growth(_upper(sums[key]), term.p, term.a, term.b) for key, term in first.items()), self.dimension
+            tuple(Growth(_upper(sums[key]), term.p, term.a, term.b) for key, term in first.items()),
+            self.dimension,
         )
 
 
@@ -131,14 +137,16 @@ def _upper(x: object) -> arb:
         return arb(x).upper()
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Tails
 
 
 def _check_integrable(envelope: Envelope) -> None:
     for term in envelope.terms:
         if not term.c.is_finite() or not all(x.is_finite() for x in term.a + term.b):
-            raise QuadratureBudgetExceeded("the envelope of the integrand is not finite: its parameters are too uncertain")
+            raise QuadratureBudgetExceeded(
+                "the envelope of the integrand is not finite: its parameters are too uncertain"
+            )
         for b in term.b:
             if not b < arb(1) / 2:
                 raise NotIntegrable(
@@ -148,7 +156,8 @@ def _check_integrable(envelope: Envelope) -> None:
 
 
 def _log_peak(term: Growth, index: int) -> tuple[float, float]:
-    """Where t^p e^{at − st²/2} is largest on t > 0, and the logarithm of its value (floats: a guide, not a bound)."""
+    """Where t^p e^{at − st²/2} is largest on t > 0, and the logarithm of its value (floats: a guide, not a
+    bound)."""
     p, a, s = term.p[index], float(term.a[index]), 1 - 2 * float(term.b[index])
     peak = (a + math.sqrt(a * a + 4 * s * p)) / (2 * s) if a > 0 or p > 0 else 0.0
     peak = max(peak, 0.0)
@@ -178,7 +187,7 @@ def _tail(term: Growth, index: int, cut: arb) -> arb:
 def _absolute_moment(term: Growth, index: int) -> arb:
     """An upper bound of ∫ |t|^p e^{a|t| + bt²} φ(t) dt over the whole line, from |t|^p ≤ p! e^{|t|}.
 
-        ∫ e^{a|t| − st²/2}/√(2π) dt ≤ 2 e^{a²/(2s)}/√s   for a ≥ 0
+    ∫ e^{a|t| − st²/2}/√(2π) dt ≤ 2 e^{a²/(2s)}/√s   for a ≥ 0
     """
     p, a, s = term.p[index], term.a[index], 1 - 2 * term.b[index]
     rate = a if a > 0 else arb(0)
@@ -187,7 +196,7 @@ def _absolute_moment(term: Growth, index: int) -> arb:
     return (2 * arb(math.factorial(p)) * (rate * rate / (2 * s)).exp() / s.sqrt()).abs_upper()
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Adaptive Gauss-Legendre
 
 
@@ -203,17 +212,19 @@ def mean_at(
 
     Args:
         f: f(t, analytic) -> acb on complex balls t; when `analytic` is true and f is not analytic on the
-            ball, it must return a non-finite one (the convention of `acb.integral`). With breakpoints, a sequence of
-            len(breakpoints) + 1 such functions, one for each piece, each analytic across its own ends where possible.
+            ball, it must return a non-finite one (the convention of `acb.integral`). With breakpoints, a
+            sequence of len(breakpoints) + 1 such functions, one for each piece, each analytic across its
+            own ends where possible.
         envelope: bounds |f(t)| for all real t. It is a promise: a wrong one gives a wrong tail.
         breakpoints: increasing, disjoint balls that hold the kinks.
         whole: f valid on a real ball that holds a kink; needed when a breakpoint is not exact.
-        goal: relative accuracy in bits at which a piece is left alone; default the working precision. Less is right
-            when f holds uncertain parameters.
+        goal: relative accuracy in bits at which a piece is left alone; default the working precision.
+            Less is right when f holds uncertain parameters.
         eval_limit: evaluations allowed for each piece.
 
     Returns:
-        A real ball if the imaginary part is exactly zero, else a complex one; nan if f was not finite somewhere.
+        A real ball if the imaginary part is exactly zero, else a complex one; nan if f was not finite
+        somewhere.
 
     Raises:
         NotIntegrable: if a term of the envelope does not stay below exp(t²/2).
@@ -224,7 +235,9 @@ def mean_at(
     _check_integrable(envelope)
     pieces = list(f) if isinstance(f, Sequence) else [f] * (len(breakpoints) + 1)
     if len(pieces) != len(breakpoints) + 1:
-        raise ValueError(f"expected {len(breakpoints) + 1} pieces for {len(breakpoints)} breakpoints, got {len(pieces)}")
+        raise ValueError(
+            f"expected {len(breakpoints) + 1} pieces for {len(breakpoints)} breakpoints, got {len(pieces)}"
+        )
     bits = ctx.prec
     goal = bits if goal is None else goal
     cut = _cut(envelope, 0, bits + 8)
@@ -246,7 +259,12 @@ def mean_at(
         piece = weighted(pieces[first + index])
         for left, right in _panels(start, low):
             total += acb.integral(
-                piece, left, right, rel_tol=arb(2) ** -goal, abs_tol=arb(2) ** (-4 * bits), eval_limit=eval_limit
+                piece,
+                left,
+                right,
+                rel_tol=arb(2) ** -goal,
+                abs_tol=arb(2) ** (-4 * bits),
+                eval_limit=eval_limit,
             )
         if low < high:
             sliver = weighted(whole if whole is not None else pieces[first + index])
@@ -265,8 +283,26 @@ def _panels(start: arb, end: arb) -> Iterable[tuple[arb, arb]]:
     return ((start, end),)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Trapezoidal rule
+
+
+def _log_size(envelope: Envelope) -> float:
+    """The logarithm of the mean of the envelope, about."""
+    total = arb(0)
+    for term in envelope.terms:
+        total += term.c * math.prod(
+            (_absolute_moment(term, index) for index in range(envelope.dimension)), start=arb(1)
+        )
+    return float(total.upper().log()) if total > 0 else 0.0
+
+
+def trapezoid_cost(envelope: Envelope, strip: arb, bits: int) -> float:
+    """About how many nodes a variable the trapezoidal rule needs with this strip: to choose the strip by."""
+    _check_integrable(envelope)
+    cut = max(float(_cut(envelope, index, bits)) for index in range(envelope.dimension))
+    exponent = 0.6931472 * bits + float(strip) ** 2 / 2 + max(0.0, _log_size(envelope)) + 4
+    return 2 * cut * exponent / (2 * math.pi * float(strip))
 
 
 def trapezoid_mean_at(
@@ -285,30 +321,32 @@ def trapezoid_mean_at(
 
     Args:
         f: evaluated at real points only.
-        envelope: bounds |f(x + iη)|, |x_i|-wise, whenever one of the variables has an imaginary part of at most y.
+        envelope: bounds |f(x + iη)| in terms of |x_i| whenever |η_i| ≤ y.
         strip: y > 0, half of the strip's width, the same for all variables; f is analytic for |Im t_i| ≤ y.
-        bits: absolute accuracy aimed at, relative to the largest term of the envelope; default the working precision.
+        bits: absolute accuracy aimed at; default the working precision.
         evaluation_limit, deadline: evaluations allowed; `time.monotonic()` at which to give up.
 
     Raises:
         QuadratureBudgetExceeded: when the budget does not suffice.
 
     >>> with ctx.workprec(100):
-    ...     trapezoid_mean_at(lambda t: t[0].cos(), Envelope.constant(arb(2).cosh()), arb(2)).overlaps(arb(-0.5).exp())
+    ...     mean = trapezoid_mean_at(lambda t: t[0].cos(), Envelope.constant(arb(2).cosh()), arb(2))
+    ...     mean.overlaps(arb(-0.5).exp())
     True
     """
     _check_integrable(envelope)
     dimension = envelope.dimension
     bits = ctx.prec if bits is None else bits
     cuts = [_cut(envelope, index, bits + 8) for index in range(dimension)]
-    # |φ(x + iy)| = φ(x) e^{y²/2}; the step makes the aliasing error 2^-bits of the bound M
-    exponent = 0.6931472 * bits + float(strip) ** 2 / 2 + 4
+    # |φ(x + iy)| = φ(x) e^{y²/2}; the step brings the aliasing error down to 2^-bits
+    exponent = 0.6931472 * bits + float(strip) ** 2 / 2 + max(0.0, _log_size(envelope)) + 4
     step = arb(2 * math.pi * float(strip) / exponent).mid()
     counts = [int(float(cut / step)) + 1 for cut in cuts]
     evaluations = math.prod(2 * count + 1 for count in counts)
     if evaluations > evaluation_limit:
         raise QuadratureBudgetExceeded(
-            f"the trapezoidal rule needs {evaluations} evaluations for {bits} bits, {evaluation_limit} allowed"
+            f"the trapezoidal rule needs {evaluations} evaluations for {bits} bits, "
+            f"{evaluation_limit} allowed"
         )
     weights = [
         [(step * k, (-((step * k) ** 2) / 2).exp() if k else arb(1)) for k in range(-count, count + 1)]
@@ -319,8 +357,8 @@ def trapezoid_mean_at(
     with ctx.workprec(_BOUND_BITS):
         error = arb(0)
         aliasing = 2 * (strip * strip / 2).exp() / ((2 * arb.pi() * strip / step).exp() - 1)
-        # ∏ I_i − ∏ S_i = Σ_i S_1 ⋯ S_{i−1} (I_i − S_i) I_{i+1} ⋯ I_r for the integrals I and the sums S, and a sum's
-        # bound is also one of the integral
+        # ∏ I_i − ∏ S_i = Σ_i S_1 ⋯ S_{i−1} (I_i − S_i) I_{i+1} ⋯ I_r for the integrals I and the sums S;
+        # the bound of a sum is also one of the integral
         for term in envelope.terms:
             sums = [_sum_bound(term, index, step) for index in range(dimension)]
             for index in range(dimension):
@@ -347,7 +385,7 @@ def _grid_sum(f: Callable, weights: list, point: list, deadline: float | None) -
 
 
 def _tail_sum(term: Growth, index: int, step: arb, cut: arb) -> arb:
-    """An upper bound of step Σ |t|^p e^{a|t| + bt²} φ(t) over the nodes |t| ≥ cut, where the summand decreases."""
+    """An upper bound of step Σ |t|^p e^{a|t| + bt²} φ(t) over nodes |t| ≥ cut, where it decreases."""
     p, a, s = term.p[index], term.a[index], 1 - 2 * term.b[index]
     first = 2 * step * cut**p * (a * cut - s * cut * cut / 2).exp() / (2 * arb.pi()).sqrt()
     return (first + _tail(term, index, cut)).abs_upper()
@@ -365,7 +403,7 @@ def _sum_bound(term: Growth, index: int, step: arb) -> arb:
     return (_absolute_moment(term, index) + 4 * step * peak).abs_upper()
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The doubling loop
 
 
@@ -379,8 +417,8 @@ def gaussian_mean(
 ) -> arb:
     """E f(t), t standard normal, to so many digits, with proof: ∫ f(t) φ(t) dt.
 
-    The working precision doubles until the ball has `digits` digits (relative, or absolute below one where the ball
-    holds zero).
+    The working precision doubles until the ball has `digits` digits (relative; absolute where the ball holds
+    zero).
 
     Args:
         f, envelope, whole: as in `mean_at`.
@@ -393,7 +431,8 @@ def gaussian_mean(
         QuadratureBudgetExceeded: if the digits are not reached; the message holds the best ball.
 
     >>> softplus = lambda t, analytic: (1 + t.exp()).log(analytic=analytic)
-    >>> print(gaussian_mean(softplus, Envelope.constant(1) + Envelope.power(1), digits=25).str(25, radius=False))
+    >>> bound = Envelope.constant(1) + Envelope.power(1)
+    >>> print(gaussian_mean(softplus, bound, digits=25).str(25, radius=False))
     0.8060591833474397845282288
     """
     started = time.monotonic()
@@ -407,8 +446,12 @@ def gaussian_mean(
             if mean.is_finite():
                 best = mean
                 tolerance = arb(10) ** -digits
-                if mean.rad() <= tolerance * mean.abs_lower() or (mean.contains(0) and mean.rad() < tolerance):
+                if mean.rad() <= tolerance * mean.abs_lower() or (
+                    mean.contains(0) and mean.rad() < tolerance
+                ):
                     return mean
         bits *= 2
     found = "no finite ball" if best is None else f"the best ball was {best.str(10)}"
-    raise QuadratureBudgetExceeded(f"{digits} digits were not reached in {seconds:g} s and {_MAX_BITS} bits; {found}")
+    raise QuadratureBudgetExceeded(
+        f"{digits} digits were not reached in {seconds:g} s and {_MAX_BITS} bits; {found}"
+    )

@@ -8,21 +8,22 @@
 
     T(h, a) = (a e^{−z}/2π) ∫_0^1 e^{−za²u²}/(1 + a²u²) du                          (wedge)
 
-is even in u, so Gauss-Legendre on [−1, 1] needs half of its nodes; on the ellipse of minor semi-axis s < 1/a the
-integrand is at most M = e^{za²s²}/(1 − a²s²), and with ϱ = s + √(1 + s²) the N-point rule is off by at most
-8Mϱ^{1−2N}/(ϱ − 1) (twice the interval's length times the best polynomial approximation of degree 2N − 1). Everything
-else follows from the complement U(h, a) = T(h, ∞) − T(h, a),
+is even in u, so Gauss-Legendre on [−1, 1] needs half of its nodes. On the ellipse with foci ±1 and minor
+semi-axis s < 1/a the integrand is at most M = e^{za²s²}/(1 − a²s²); with ϱ = s + √(1 + s²) the N-point rule
+is off by at most 8Mϱ^{1−2N}/(ϱ − 1): twice the length of the interval times the error 2Mϱ^{1−2N}/(ϱ − 1) of
+a polynomial of degree 2N − 1, which the rule integrates exactly. Everything else follows from the complement
+U(h, a) = T(h, ∞) − T(h, a),
 
-    U(h, a) = Q(h)Q(ah) − U(ah, 1/a),   U(h, −a) = Q(h) − U(h, a)                    (Owen 1956, eqs. 2.3 to 2.5)
+    U(h, a) = Q(h)Q(ah) − U(ah, 1/a),   U(h, −a) = Q(h) − U(h, a)                    (Owen 1956)
     Φ₂(h, k; ρ) = [h, k > 0] + W(h; k) + W(k; h)
     W(h; k) = U(|h|, (k − ρh)/(h√(1 − ρ²))) for h < 0,  −U(h, −(k − ρh)/(h√(1 − ρ²))) for h > 0
 
-where both W are tails: a quadrant far from the origin keeps its digits. All three functions are monotone in each
-argument (T in |h| and a), so that the image of a wide ball is spanned by two corners; a thin one is a value and
-a bound on the derivative.
+where both W are tails: a quadrant far from the origin keeps its digits. All three functions are monotone in
+each argument (T in |h| and a), so that the image of a wide ball is spanned by two corners; a thin one is a
+value and a bound on the derivative.
 
-References: D. B. Owen, Ann. Math. Stat. 27 (1956) 1075; L. N. Trefethen, Approximation Theory and Approximation
-Practice, theorems 8.2 and 19.3; F. Johansson, arXiv 1802.07942 (certified integrals).
+References: D. B. Owen, Ann. Math. Stat. 27 (1956) 1075; L. N. Trefethen, Approximation Theory and
+Approximation Practice, theorems 8.2 and 19.3; F. Johansson, arXiv 1802.07942 (certified integrals).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ __all__ = [
 
 Ball: TypeAlias = arb | acb
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Floats
 
 
@@ -121,7 +122,7 @@ def _slope(h: NDArray, k: NDArray, rho: NDArray, width: NDArray) -> NDArray:
     return (numerator / h) / width
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Balls
 
 
@@ -146,7 +147,8 @@ def owens_t_ball(h: Ball, a: Ball, analytic: bool = False) -> Ball:
         analytic: the promise asked for by `acb.integral`: nan when a complex `a` may touch a cut.
 
     Returns:
-        A real ball if both arguments are real; right to about the working precision, relative, for exact arguments.
+        A real ball if both arguments are real; right to about the working precision, relative, for exact
+        arguments.
 
     >>> with ctx.workprec(120):
     ...     print(owens_t_ball(arb(1), arb(1) / 2).str(30, radius=False))
@@ -259,7 +261,7 @@ def _size(x: arb) -> float:
 
 @lru_cache(maxsize=1024)
 def _legendre(count: int, prec: int) -> tuple[tuple[arb, arb], ...]:
-    """Squares of the positive nodes of the Gauss-Legendre rule on [−1, 1], with their weights; `count` even."""
+    """Squares of the positive nodes of the Gauss-Legendre rule on [−1, 1], and weights; `count` even."""
     with ctx.workprec(prec):
         rule = (arb.legendre_p_root(count, index, weight=True) for index in range(count // 2))
         return tuple((node * node, weight) for node, weight in rule)
@@ -267,7 +269,8 @@ def _legendre(count: int, prec: int) -> tuple[tuple[arb, arb], ...]:
 
 # minor semi-axes s of ellipses with foci ±1, exact in binary, and 2 log ϱ
 _SEMI_AXES = tuple(
-    (s, 2 * math.asinh(s)) for s in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
+    (s, 2 * math.asinh(s))
+    for s in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
 )
 
 
@@ -322,7 +325,10 @@ def _complement_near(h: arb, a: arb, goal: int) -> arb:
 
 
 def _complement_far(h: arb, a: arb, goal: int) -> arb:
-    """U(h, a) for a ≥ 1 and large h, as (e^{−h²(1+a²)/2}/2πh²a) ∫_0^∞ e^{−v−v²/(2h²a²)}/(1 + (a + v/(h²a))²) dv."""
+    """U(h, a) for a ≥ 1 and large h.
+
+    U(h, a) = (e^{−h²(1+a²)/2}/2πh²a) ∫_0^∞ e^{−v−v²/(2h²a²)}/(1 + (a + v/(h²a))²) dv
+    """
     rate = h * h * a
     scale = (-h * h * (1 + a * a) / 2).exp() / (2 * arb.pi() * rate)
     curvature = 1 / (2 * rate * a)
@@ -433,7 +439,10 @@ def _owens_t_complex(h: acb, a: acb) -> acb:
 
 
 def _bivariate_complex(h: acb, k: acb, rho: arb) -> acb:
-    """Φ(h)Φ(k) + (1/2π) ∫_0^{arcsin ρ} exp(−(h² + k² − 2hk sin θ)/(2cos²θ)) dθ at the midpoints (Plackett 1954)."""
+    """Plackett's integral (1954) at the midpoints, plus the derivatives over the balls times the offsets.
+
+    Φ₂ = Φ(h)Φ(k) + (1/2π) ∫_0^{arcsin ρ} exp(−(h² + k² − 2hk sin θ)/(2cos²θ)) dθ
+    """
     if not (h.is_finite() and k.is_finite() and rho < 1 and rho > -1):
         return _nan(complex_valued=True)
     width = ((1 - rho) * (1 + rho)).sqrt()

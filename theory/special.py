@@ -4,17 +4,17 @@
     T(h, a)       = (1/2π) ∫_0^a exp(−h²(1 + x²)/2)/(1 + x²) dx          OwenT(h, a)
     Φ₂(h, k; ρ)   = P(X ≤ h, Y ≤ k),  X, Y standard normal, corr ρ       BivariateNormalCDF(h, k, rho)
 
-with φ(t) = exp(−t²/2)/√(2π). For h > 0 and a > 0, T(h, a) is the probability that X > h and
-0 < Y < aX for independent X, Y: a wedge cut by a line at distance h from the origin. The
-bivariate distribution function is two such wedges (Owen 1956, eq. 2.1).
+with φ(t) = exp(−t²/2)/√(2π). For h > 0 and a > 0, T(h, a) is the probability that X > h and 0 < Y < aX for
+independent X, Y: a wedge cut by a line at distance h from the origin. The bivariate distribution function
+is two such wedges (Owen 1956, eq. 2.1).
 
-Each function comes with its derivative in every argument, its special values and symmetries
-(applied when the expression is made, so that equal things look equal), LaTeX, and digits
-through mpmath. Floats and balls are in `numerics.special`.
+Each function comes with its derivative in every argument, its special values and symmetries (applied when
+the expression is made, so that equal things look equal), LaTeX, and digits through mpmath. Floats and balls
+are in `numerics.special`.
 
-References: D. B. Owen, Tables for computing bivariate normal probabilities, Ann. Math. Stat. 27
-(1956) 1075; D. B. Owen, A table of normal integrals, Comm. Stat. B 9 (1980) 389; NIST Digital
-Library of Mathematical Functions, chapter 7.
+References: D. B. Owen, Tables for computing bivariate normal probabilities, Ann. Math. Stat. 27 (1956)
+1075; D. B. Owen, A table of normal integrals, Comm. Stat. B 9 (1980) 389; NIST Digital Library of
+Mathematical Functions, chapter 7.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class NormalCDF(sp.Function):
 
         Φ(x) = (1 + erf(x/√2))/2,    Φ′(x) = φ(x)
 
-    Φ(−x) is left as it is, not written 1 − Φ(x): the left tail keeps its digits. Identities
-    between the two go through `rewrite(erf)`.
+    Φ(−x) is left as it is, not written 1 − Φ(x): the left tail keeps its digits. Identities between the two
+    go through `rewrite(erf)`.
 
     Source: DLMF 7.1.2.
 
@@ -106,8 +106,8 @@ class OwenT(sp.Function):
         ∂T/∂h = −φ(h) erf(a h/√2)/2
         ∂T/∂a = exp(−h²(1 + a²)/2)/(2π(1 + a²))
 
-    even in h, odd in a, with T(h, 0) = 0, T(0, a) = arctan(a)/(2π), T(h, 1) = Φ(h)Φ(−h)/2,
-    T(h, ∞) = Φ(−|h|)/2. The h and a are real (extended: ±∞ allowed).
+    even in h, odd in a, with T(h, 0) = 0, T(0, a) = arctan(a)/(2π), T(h, 1) = Φ(h)Φ(−h)/2, T(h, ∞) =
+    Φ(−|h|)/2. The h and a are real (extended: ±∞ allowed).
 
     Source: Owen (1956), eqs. 2.1 to 2.6; Owen (1980), section 1.
 
@@ -218,7 +218,9 @@ class BivariateNormalCDF(sp.Function):
         if any(argument is sp.nan or argument is sp.zoo for argument in (h, k, rho)):
             return sp.nan
         if rho.is_Number and abs(rho) > 1:
-            raise ValueError(f"expected -1 <= rho <= 1, got rho={rho}; rho is the correlation of the two normals")
+            raise ValueError(
+                f"expected -1 <= rho <= 1, got rho={rho}; rho is the correlation of the two normals"
+            )
         if -sp.oo in (h, k):
             return sp.Integer(0)
         if h is sp.oo:
@@ -290,8 +292,8 @@ def _latex_call(name: str, printer: Any, arguments: tuple[sp.Basic, ...], exp: s
 def _digits(function: Any, arguments: tuple[sp.Basic, ...], prec: int) -> sp.Expr | None:
     """The value of `function` at numeric arguments, right to `prec` bits; None if one is symbolic.
 
-    Computed twice, the second time with half as many bits again, until two values agree: a condition number needs no
-    separate analysis, and arguments that are expressions are evaluated anew each time.
+    Computed twice, the second time with half as many bits again, until two values agree: no
+    condition number is needed, and arguments that are expressions are evaluated anew each time.
     """
     bits, previous = prec + _GUARD_BITS, None
     for _ in range(12):
@@ -320,7 +322,9 @@ def _mp_normal_cdf(x: Any) -> Any:
 def _mp_owens_t(h: Any, a: Any) -> Any:
     """T(h, a): symmetries, then T = Q(h)/2 − (its complement) for |a| > 1."""
     if isinstance(h, mpmath.mpc) or isinstance(a, mpmath.mpc):
-        return mpmath.quad(lambda x: mpmath.exp(-h * h * (1 + x * x) / 2) / (1 + x * x), [0, a / 2, a]) / (2 * mpmath.pi)
+        return mpmath.quad(lambda x: mpmath.exp(-h * h * (1 + x * x) / 2) / (1 + x * x), [0, a / 2, a]) / (
+            2 * mpmath.pi
+        )
     h, sign, a = abs(h), mpmath.sign(a), abs(a)
     if a <= 1:
         return sign * _mp_wedge(h, a)
@@ -334,7 +338,9 @@ def _mp_wedge(h: Any, a: Any) -> Any:
         return _mp_upper_tail(h) / 2
     pieces = int(mpmath.sqrt(exponent)) + 2
     integral = mpmath.quad(
-        lambda u: mpmath.exp(-exponent * u * u) / (1 + a * a * u * u), mpmath.linspace(0, 1, pieces + 1), method="gauss-legendre"
+        lambda u: mpmath.exp(-exponent * u * u) / (1 + a * a * u * u),
+        mpmath.linspace(0, 1, pieces + 1),
+        method="gauss-legendre",
     )
     return a * mpmath.exp(-h * h / 2) * integral / (2 * mpmath.pi)
 
@@ -365,7 +371,9 @@ def _mp_half_wedge(h: Any, other: Any, rho: Any) -> Any:
     """Φ(h)/2 − T(h, a) with a = (k − ρh)/(h√(1 − ρ²)), less 1/2 when h > 0: a positive or a negative tail."""
     slope = (other - rho * h) / (abs(h) * mpmath.sqrt((1 - rho) * (1 + rho)))
     tail = -slope  # the wedge of h < 0 has slope a = −slope; that of h > 0 enters with the sign of −a
-    complement = _mp_complement(abs(h), tail) if tail >= 0 else _mp_upper_tail(abs(h)) - _mp_complement(abs(h), -tail)
+    complement = (
+        _mp_complement(abs(h), tail) if tail >= 0 else _mp_upper_tail(abs(h)) - _mp_complement(abs(h), -tail)
+    )
     return complement if h < 0 else -complement
 
 
