@@ -31,7 +31,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
 from functools import lru_cache, reduce
 from numbers import Real
 from typing import Any
@@ -53,7 +53,6 @@ __all__ = ["compile", "gradient", "value"]
 
 BLOCK = 4096  # points a block: 32 kB a buffer; a dozen live buffers fit a second-level cache
 IMAGINARY = 1e-8  # what rounding may leave of an imaginary part: half the digits, for formulas that cancel
-ROUNDING = 10 * float(np.finfo(float).eps)  # by which a computed overlap may leave its interval
 
 
 # --- operations ----------------------------------------------------------------------------
@@ -980,7 +979,7 @@ def _real(name: str, given: Any) -> Any:
             raise TypeError(wanted)
         given = float(given)
     try:
-        array = np.asarray(float(given) if isinstance(given, (Real, Fraction)) else given)
+        array = np.asarray(float(given) if isinstance(given, (Real, Decimal)) else given)
         if array.dtype.kind == "O":
             array = np.array([float(entry) for entry in array.flat], dtype=float).reshape(array.shape)
     except (TypeError, ValueError, OverflowError) as error:
@@ -1119,8 +1118,9 @@ def value(expr_or_risk: Any, values: Mapping[Any, Any]) -> float | np.ndarray:
     """The number at given parameters, or the array of numbers at arrays of parameters.
 
     Args:
-        expr_or_risk: a sympy expression, or a risk, whose domain is checked as well: its intervals (up to
-            rounding) and those of its conditions that are relations.
+        expr_or_risk: a sympy expression, or a risk, whose conditions are checked as well where they are
+            relations. Its domain is not: that is where claims are asserted, and overlaps computed from
+            unit vectors leave [−1, 1] by rounding.
         values: a number or an array for each symbol, by symbol or by name; arrays of one common shape
             for scalars, one array for a vector or a matrix. A size that the arrays tell may be left out.
 
@@ -1142,9 +1142,8 @@ def value(expr_or_risk: Any, values: Mapping[Any, Any]) -> float | np.ndarray:
     expr = _expression(expr)
     given = _named(_symbols(expr), expr_or_risk, values)
     arguments = tuple(sorted(given, key=sp.default_sort_key))
-    result = _compiled((expr,), arguments)(*(given[symbol] for symbol in arguments))[0]
-    _check_domain(expr_or_risk, given)
-    return result
+    _check_conditions(expr_or_risk, given)
+    return _compiled((expr,), arguments)(*(given[symbol] for symbol in arguments))[0]
 
 
 def gradient(risk: Risk, values: Mapping[Any, Any]) -> dict[str, float | np.ndarray]:
@@ -1171,8 +1170,8 @@ def gradient(risk: Risk, values: Mapping[Any, Any]) -> dict[str, float | np.ndar
     given = _named(symbols, risk, values)
     arguments = tuple(sorted(given, key=sp.default_sort_key))
     scalars = {p: entry for p, entry in derivatives.items() if not getattr(entry, "is_Matrix", False)}
+    _check_conditions(risk, given)
     numbers = _compiled(tuple(scalars.values()), arguments)(*(given[symbol] for symbol in arguments))
-    _check_domain(risk, given)
     found = dict(zip(scalars, numbers, strict=True))
     found.update((p, _matrix_value(entry, given)) for p, entry in derivatives.items() if p not in scalars)
     return {str(p): found[p] for p in derivatives}
@@ -1231,18 +1230,9 @@ def _misnamed(needed: list[str], unknown: list[Any], missing: Iterable[Any]) -> 
     return "; ".join(lines)
 
 
-def _check_domain(expr_or_risk: Any, given: Mapping[sp.Basic, Any]) -> None:
-    if not isinstance(expr_or_risk, Risk):
-        return
-    domain = expr_or_risk.domain
-    for symbol, ends in domain.intervals if domain is not None else ():
-        if symbol in given:
-            low, high = (float(end) for end in ends)
-            array = np.asarray(_real(symbol.name, given[symbol]))
-            slack = [ROUNDING * max(1.0, abs(end)) if math.isfinite(end) else 0.0 for end in (low, high)]
-            outside = (array < low - slack[0]) | (array > high + slack[1])
-            _refuse(symbol.name, array, outside, f"{low:g} <= {symbol.name} <= {high:g}")
-    for condition in (*(domain.conditions if domain is not None else ()), *expr_or_risk.conditions):
+def _check_conditions(expr_or_risk: Any, given: Mapping[sp.Basic, Any]) -> None:
+    """What a derivation needed, such as a finite mean, as far as it is a relation between numbers."""
+    for condition in expr_or_risk.conditions if isinstance(expr_or_risk, Risk) else ():
         if not isinstance(condition, sp.logic.boolalg.Boolean) or not condition.free_symbols <= set(given):
             continue
         arguments = tuple(sorted(condition.free_symbols, key=sp.default_sort_key))
