@@ -10,6 +10,7 @@ import argparse
 import difflib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,11 @@ def _at_least(least: int) -> Callable[[str], int]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    known = studies()
+    try:
+        known = studies()
+    except Exception:
+        traceback.print_exc()
+        return _wrong_use("a study could not be loaded; its file and line are named above")
     chosen = []
     for given in getattr(options, "studies", None) or known:
         name = given.replace("_", "-")

@@ -162,7 +162,9 @@ def test_a_condition_of_ones_own():
         ({x: (1, 0)}, (), ValueError, "low <= high"),
         ({x: (0, y)}, (), TypeError, "real numbers as ends"),
         ({x: (0, 0.5)}, (), TypeError, "Rational"),
-        ({x: (0, "1")}, (), TypeError, "expected a number"),
+        ({x: (0, "one")}, (), TypeError, "expected a number"),
+        ({x: (0, "9**9")}, (), TypeError, "expected a number"),
+        ({x: (0, "1/0")}, (), TypeError, "expected a number"),
         ({"x": (0, 1)}, (), TypeError, "expected a symbol"),
         ({x: (0, 1)}, (False,), ValueError, "false"),
         ({x: (0, 1)}, ("x > 0",), TypeError, "relational"),
@@ -189,3 +191,7 @@ def test_the_text_reads_like_the_paper():
     domain = Domain({kappa: (-1, 1), lam: (0, sp.oo), L: (2, sp.oo)}, conditions=(lam < 1,))
     assert str(domain) == "kappa in [-1, 1], lam in (0, oo), L in {2, 3, ...}, lam < 1"
     assert r"\lambda \in (0, \infty)" in domain.latex() and r"\{2, 3, \dots\}" in domain.latex()
+
+
+def test_ends_may_be_written_as_text():
+    assert Domain({x: ("1/10", "2.5")}) == Domain({x: (sp.Rational(1, 10), sp.Rational(5, 2))})

@@ -10,6 +10,7 @@ is a sympy relational, or an object with `holds(point)` and `text()` such as `Fe
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +25,8 @@ from .latex import to_latex
 __all__ = ["Condition", "Domain", "FeasibleGram"]
 
 Point = dict[sp.Symbol, sp.Rational]
+
+NUMBER = re.compile(r"[+-]?[0-9]{1,100}(\.[0-9]{1,100}|/0*[1-9][0-9]{0,99})?")
 
 ATTEMPTS = 10_000
 INTEGERS_TRIED = 40
@@ -128,13 +131,15 @@ def _latex(expr: sp.Basic) -> str:
 
 
 def _exact(value: Any, name: Any) -> sp.Expr:
-    """A number as an exact sympy number; floats as the binary fractions they are."""
+    """A number as an exact sympy number; floats as the binary fractions they are, text as written."""
     if isinstance(value, sp.Expr) and not value.has(sp.Float):
         return value
     if isinstance(value, RationalNumber) and not isinstance(value, bool):
         return sp.Rational(int(value.numerator), int(value.denominator))
     if isinstance(value, (float, sp.Float)):
         return sp.Rational(value)
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        return sp.Rational(*Fraction(value).as_integer_ratio())
     raise TypeError(f"expected a number for {name}, got {value!r} of type {type(value).__name__}")
 
 
@@ -147,8 +152,9 @@ class Domain:
     """Where a statement is asserted.
 
     Args:
-        intervals: a dict from symbol to (low, high); the ends belong to the domain as far as the
-            symbol's own assumptions allow, and may be ±oo. Integer symbols take integer values.
+        intervals: a dict from symbol to (low, high), exact numbers, also as text ("1/10"), or ±oo. The ends
+            belong to the domain as far as the symbol's own assumptions allow; integer symbols take
+            integer values.
         conditions: sympy relationals, or objects with `holds(point)` and `text()`.
 
     Raises:
