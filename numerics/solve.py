@@ -1,0 +1,223 @@
+"""All stationary points of a risk, with their nature: what `certify` proves, said about a risk.
+
+    ∇R(p) = 0                      on a box of the parameters
+    g⁻¹(p) ∇R(p) = 0               with a metric: the points where the flow ṗ = −g⁻¹ ∇R rests
+
+On spheres, in the overlaps κ = ⟨k, k*⟩ of unit vectors, g⁻¹ = 1 − κ²: the ends κ = ±1 rest too.
+The nature is read off the Hessian, or where the metric degenerates off the linearised flow: R
+falls along the flow, so a point that attracts is a minimum, one that repels a maximum, and one
+that does both a saddle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sympy as sp
+from flint import arb, arb_mat
+
+from theory.domain import Domain, FeasibleGram
+from theory.identity import reduces_to_zero
+from theory.risk import Risk
+from theory.stationary import Box, Certificate, Nature, StationaryPoint, StationarySet
+
+from .balls import compile_ball
+from .certify import (
+    Zero,
+    certified_zeros,
+    eigenvalue_balls,
+    exact_ends,
+    flow_signature,
+    jacobian_balls,
+    signature,
+)
+
+__all__ = ["is_singular", "stationary_points"]
+
+BITS = 256
+"""Precision of values and eigenvalues at a point."""
+
+Metric = Mapping[sp.Symbol, sp.Expr] | Sequence[sp.Expr]
+
+
+def stationary_points(
+    risk: Risk,
+    domain: Domain | Mapping | None = None,
+    manifold: Metric | None = None,
+    seconds: float = 60.0,
+) -> StationarySet:
+    """All stationary points of a risk on a box, each with a proof and its nature.
+
+        {p in domain : ∂R/∂p_i = 0 for all i},   or   g⁻¹_i ∂R/∂p_i = 0 with a metric
+
+    Args:
+        risk: smooth in its parameters, every other symbol given a number (`risk.restrict`).
+        domain: intervals for the parameters, closed and bounded, perhaps with conditions; by
+            default the risk's own.
+        manifold: None for the plain gradient; or the inverse metric g⁻¹ by parameter (1 where
+            none is given), or in the parameters' order: `{kappa: 1 - kappa**2, nu: 1 - nu**2}` for
+            the overlaps of unit vectors.
+        seconds: time budget; past it the set is not complete and says so.
+
+    Returns:
+        Points with their certificates, what is unresolved, whether the list is complete, and why
+        the search stopped. Eigenvalues are those of the Hessian, with a metric those of the
+        linearised flow.
+
+    Raises:
+        ValueError: for a symbol without a value, a parameter without a bounded interval, or a risk
+            that is not smooth.
+
+    >>> x, y = sp.symbols("x y", real=True)
+    >>> box = Domain({x: (-2, 2), y: (-2, 2)})
+    >>> found = stationary_points(Risk((x**2 - 1)**2 + y**2, (x, y), box))
+    >>> found.complete
+    True
+    >>> for point in found:
+    ...     print(point)
+    x = -1, y = 0: minimum
+    x = 0, y = 0: saddle
+    x = 1, y = 0: minimum
+    """
+    variables = tuple(risk.parameters)
+    domain = risk.domain if domain is None else domain
+    if domain is None:
+        raise ValueError(
+            "expected a domain: the risk has none of its own; give an interval for every parameter"
+        )
+    domain = domain if isinstance(domain, Domain) else Domain(domain)
+    missing = [symbol.name for symbol in variables if symbol not in domain.symbols]
+    if missing:
+        raise ValueError(f"expected an interval for every parameter, got none for {', '.join(missing)}")
+    left = risk.expr.free_symbols - set(variables)
+    if left:
+        raise ValueError(
+            f"expected numbers for every symbol but the parameters {', '.join(map(str, variables))}, got "
+            f"{', '.join(sorted(symbol.name for symbol in left))} without a value; give exact values "
+            "with risk.restrict"
+        )
+    domain = Domain({x: domain.interval(x) for x in variables}, _conditions(domain, variables))
+    gradient = risk.gradient()
+    metric = _inverse_metric(manifold, variables)
+    equations = [-metric[x] * gradient[x] if manifold is not None else gradient[x] for x in variables]
+    found = certified_zeros(equations, variables, {x: domain.interval(x) for x in variables}, seconds)
+    points: list[StationaryPoint] = []
+    unresolved, sentence = list(found.unresolved), found.termination
+    for zero in found:
+        admissible = _is_admissible(domain, variables, zero)
+        if admissible:
+            points.append(
+                _point(risk, variables, gradient, metric if manifold is not None else None, equations, zero)
+            )
+        elif admissible is None:
+            unresolved.append(_certified_box(variables, zero))
+            sentence += " For one zero the conditions of the domain could not be decided."
+    return StationarySet(tuple(points), (), tuple(unresolved), found.complete and not unresolved, sentence)
+
+
+def _inverse_metric(manifold: Metric | None, variables: tuple[sp.Symbol, ...]) -> dict[sp.Symbol, sp.Expr]:
+    one = {x: sp.Integer(1) for x in variables}
+    if manifold is None:
+        return one
+    if isinstance(manifold, Mapping):
+        unknown = [str(x) for x in manifold if x not in variables]
+        if unknown:
+            raise ValueError(
+                f"the metric speaks of {', '.join(unknown)}; the parameters are "
+                f"{', '.join(map(str, variables))}"
+            )
+        return one | {x: sp.sympify(entry) for x, entry in manifold.items()}
+    entries = tuple(manifold)
+    if len(entries) != len(variables):
+        raise ValueError(
+            f"expected {len(variables)} entries of the inverse metric, one a parameter, got {len(entries)}"
+        )
+    return {x: sp.sympify(entry) for x, entry in zip(variables, entries, strict=True)}
+
+
+def _point(
+    risk: Risk,
+    variables: tuple[sp.Symbol, ...],
+    gradient: Mapping[sp.Symbol, sp.Expr],
+    metric: Mapping[sp.Symbol, sp.Expr] | None,
+    equations: Sequence[sp.Expr],
+    zero: Zero,
+) -> StationaryPoint:
+    """A proven zero as a stationary point: its nature, eigenvalues and risk."""
+    linear = jacobian_balls(equations, variables, zero.box, BITS)
+    if metric is None:
+        signs, eigenvalues = signature(linear), eigenvalue_balls(linear, is_symmetric=True)
+    else:
+        eigenvalues = eigenvalue_balls(linear)
+        if all(compile_ball(metric[x], variables)(zero.box, BITS) > 0 for x in variables):
+            signs = signature(jacobian_balls([gradient[x] for x in variables], variables, zero.box, BITS))
+        else:
+            signs = flow_signature(linear)
+    nature = Nature.from_signature(*signs)
+    if nature is Nature.UNKNOWN and is_singular(equations, variables, zero):
+        nature = Nature.DEGENERATE
+    at = {
+        x: ball if exact is None else exact
+        for x, ball, exact in zip(variables, zero.box, zero.exact, strict=True)
+    }
+    method = "unique by the Krawczyk test" if zero.simple else "isolated by exact factors"
+    certificate = Certificate(
+        box=_certified_box(variables, zero),
+        method=method,
+        simple=zero.simple,
+        nature=nature,
+        signature=signs,
+        eigenvalues=eigenvalues,
+        value=compile_ball(risk.expr, variables)(zero.box, BITS),
+    )
+    return StationaryPoint(tuple(at.items()), certificate)
+
+
+def is_singular(equations: Sequence[sp.Expr], variables: tuple[sp.Symbol, ...], zero: Zero) -> bool:
+    """The Jacobian of a field at a zero is proven singular; only exact zeros can be told."""
+    if None in zero.exact:
+        return False
+    at = dict(zip(variables, zero.exact, strict=True))
+    jacobian = sp.Matrix([[f.diff(x).xreplace(at) for x in variables] for f in equations])
+    return reduces_to_zero(jacobian.det(method="berkowitz"))
+
+
+def _certified_box(variables: tuple[sp.Symbol, ...], zero: Zero) -> Box:
+    return tuple((x, *exact_ends(ball)) for x, ball in zip(variables, zero.region, strict=True))
+
+
+def _conditions(domain: Domain, variables: tuple[sp.Symbol, ...]) -> tuple:
+    """The conditions of a domain that speak of the parameters."""
+
+    def speaks(condition: object) -> bool:
+        symbols = getattr(getattr(condition, "matrix", condition), "free_symbols", None)
+        return symbols is None or bool(symbols & set(variables))
+
+    return tuple(condition for condition in domain.conditions if speaks(condition))
+
+
+def _is_admissible(domain: Domain, variables: tuple[sp.Symbol, ...], zero: Zero) -> bool | None:
+    """Whether a zero inside the box meets the domain's conditions and assumptions; None if unknown."""
+    if None not in zero.exact:
+        answer = domain.contains(dict(zip(variables, zero.exact, strict=True)))
+        if answer is not None:
+            return answer
+    answers = [_holds_on(condition, variables, zero.box) for condition in domain.conditions]
+    return False if False in answers else None if None in answers else True
+
+
+def _holds_on(condition: object, variables: tuple[sp.Symbol, ...], box: Sequence[arb]) -> bool | None:
+    """Whether a condition holds on a whole box, or fails on it; None if neither is proven."""
+    if isinstance(condition, FeasibleGram):
+        if condition.matrix.free_symbols - set(variables):
+            return None
+        size = condition.matrix.rows
+        entries = [
+            [compile_ball(entry, variables)(box, BITS) for entry in row] for row in condition.matrix.tolist()
+        ]
+        positive, negative, _ = signature(arb_mat(entries))
+        return False if negative else True if positive == size else None
+    if isinstance(condition, (sp.Gt, sp.Ge, sp.Lt, sp.Le)) and not condition.free_symbols - set(variables):
+        gap = compile_ball(condition.gts - condition.lts, variables)(box, BITS)
+        return True if gap > 0 else False if gap < 0 else None
+    return None
