@@ -147,28 +147,33 @@ def _verify(options: argparse.Namespace, chosen: list[Study]) -> int:
     if problem := _unwritable(options.json):
         return _wrong_use(problem)
     console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    width = max((len(f"{study.name}/{claim.name}") for study in chosen for claim in study.claims), default=0)
     if console.is_terminal:
-        report = _verify_on_a_terminal(options, chosen, console)
+        report = _verify_on_a_terminal(options, chosen, console, width)
     else:
-        report = verify(chosen, options.seed, options.workers, progress=_print_plainly)
+        report = verify(
+            chosen, options.seed, options.workers, progress=lambda line: _print_plainly(line, width)
+        )
         print(report.summary())
     if options.json is not None:
         report.to_json(options.json)
     return report.exit_code
 
 
-def _print_plainly(line: Line) -> None:
-    print("\n    ".join(part for part in (line.text(), line.details()) if part), flush=True)
+def _print_plainly(line: Line, width: int) -> None:
+    print("\n    ".join(part for part in (line.text(width), line.details()) if part), flush=True)
 
 
-def _verify_on_a_terminal(options: argparse.Namespace, chosen: list[Study], console: Console) -> Report:
+def _verify_on_a_terminal(
+    options: argparse.Namespace, chosen: list[Study], console: Console, width: int
+) -> Report:
     total = sum(len(study.claims) for study in chosen)
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("checking", total=total)
 
         def show(line: Line) -> None:
-            console.print(Text(line.text(), style=STANDING_COLORS[line.standing]))
+            console.print(Text(line.text(width), style=STANDING_COLORS[line.standing]))
             if details := line.details():
                 console.print(Text(f"    {details}"))
             bar.advance(task)

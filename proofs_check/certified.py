@@ -191,7 +191,8 @@ class CertifiedNumerics(Check):
 
 def _enclosed(expr: sp.Expr, point: Point, digits: int) -> arb:
     """The ball of an expression, which gets the values of its own symbols and no others."""
-    own = {symbol: value for symbol, value in point.items() if symbol in expr.free_symbols}
+    needed = expr.free_symbols
+    own = {symbol: value for symbol, value in point.items() if symbol in needed}
     return ball(expr, own, min(digits, MOST_DIGITS))
 
 

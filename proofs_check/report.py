@@ -77,12 +77,13 @@ class Line:
         expected = Outcome.FAILS if self.claim.expected == "refuted" else Outcome.HOLDS
         return "met" if self.verdict.outcome is expected else "missed"
 
-    def text(self) -> str:
-        """The line of the table."""
+    def text(self, width: int = 0) -> str:
+        """The line of the table, the name padded to a width."""
         verdict = self.verdict
         evidence = verdict.evidence.value if verdict.evidence and not verdict.undecided else "-"
         return (
-            f"{self.name:<56} {verdict.outcome.value:<9} expected {self.claim.expected:<8} {evidence:<11} "
+            f"{self.name:<{width}} {verdict.outcome.value:<9} "
+            f"expected {self.claim.expected:<8} {evidence:<11} "
             f"{verdict.scope or '-'}  {self.seconds:.2f} s"
         )
 
@@ -173,7 +174,8 @@ class Report:
 
     def text(self) -> str:
         """One line a claim, its witness or reason below it, then the counts."""
-        rows = [row for line in self.lines for row in (line.text(), _indented(line.details())) if row]
+        width = max((len(line.name) for line in self.lines), default=0)
+        rows = [row for line in self.lines for row in (line.text(width), _indented(line.details())) if row]
         return "\n".join([*rows, self.summary()])
 
     def __str__(self) -> str:
