@@ -10,6 +10,7 @@ certified value when r = 1.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 
 import sympy as sp
 
@@ -40,10 +41,11 @@ class GaussianIntegral(sp.Expr):
         for symbol in symbols:
             if not isinstance(symbol, sp.Symbol):
                 raise TypeError(f"expected symbols as variables of a GaussianIntegral, got {symbol!r}")
-        bound = [sp.Symbol(f"t_{i}", real=True) for i in range(len(symbols))]
-        bound = [b if b not in sp.sympify(integrand).free_symbols - set(symbols) else sp.Dummy(b.name, real=True) for b in bound]
-        renaming = dict(zip(symbols, bound, strict=True))
-        return super().__new__(cls, sp.sympify(integrand).xreplace(renaming), sp.Tuple(*bound))
+        function = sp.sympify(integrand)
+        taken = {symbol.name for symbol in function.atoms(sp.Symbol) - set(symbols)}
+        names = (name for name in (f"t_{i}" for i in count()) if name not in taken)
+        renaming = {symbol: sp.Symbol(name, real=True) for symbol, name in zip(symbols, names, strict=False)}
+        return super().__new__(cls, function.xreplace(renaming), sp.Tuple(*renaming.values()))
 
     @property
     def integrand(self) -> sp.Expr:

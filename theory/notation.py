@@ -19,7 +19,7 @@ __all__ = ["L", "c", "d", "epsilon", "eta", "gamma", "kappa", "lam", "m", "nu", 
 
 c = sp.Symbol("c", real=True)
 kappa, nu, theta, eta, rho = sp.symbols("kappa nu theta eta rho", real=True)
-q_k, q_v = sp.symbols("q_k q_v", positive=True)
+q_k, q_v = sp.symbols("q_k q_v", nonnegative=True)
 lam, gamma, sigma = sp.symbols("lam gamma sigma", positive=True)
 m = sp.Symbol("m", real=True)
 epsilon = sp.Symbol("epsilon", nonnegative=True)

@@ -75,6 +75,7 @@ __all__ = ["gradient_at", "overlaps", "risk", "risk_at", "study"]
 
 PAPER = "Marion, Berthier, Biau, Boyer (2025), arXiv 2410.01537"
 DERIVED = "derived here"
+Q = sp.Rational
 
 
 # --- the law, the layer, the risk ----------------------------------------------------------
@@ -705,7 +706,7 @@ def reduced_flow_in_two_overlaps():
 
 
 FLOWING = Domain(
-    {L: (2, 40), lam: ("1/10", 2), m: ("1/2", 8), gamma: ("1/5", 2), sigma: ("1/5", 2), epsilon: (0, 1)}
+    {L: (2, 40), lam: (Q(1, 10), 2), m: (Q(1, 2), 8), gamma: (Q(1, 5), 2), sigma: (Q(1, 5), 2), epsilon: (0, 1)}
 )
 
 
@@ -764,7 +765,7 @@ def leading_order_of_the_background():
 
 
 @lru_cache
-def oracle_block() -> sp.Matrix:
+def oracle_block() -> sp.ImmutableMatrix:
     """The Riemannian Hessian at the oracle in the plane of k towards v* and v towards k*.
 
     Along the great circles k = cos α k* + sin α v*, v = cos β v* + sin β k*.
@@ -779,7 +780,7 @@ def oracle_block() -> sp.Matrix:
     }
     along = risk().expr.subs(ON_SPHERES).subs(circle, simultaneous=True)
     origin = {alpha: 0, beta: 0}
-    return sp.Matrix([[along.diff(x, y).subs(origin) for y in (alpha, beta)] for x in (alpha, beta)])
+    return sp.ImmutableMatrix([[along.diff(x, y).subs(origin) for y in (alpha, beta)] for x in (alpha, beta)])
 
 
 @claim(on=REDUCED, by=[SymbolicIdentity(), CertifiedNumerics(digits=30)], source=DERIVED)
@@ -809,44 +810,50 @@ def hessian_at_the_oracle():
 
 def _at_paper_constants(expr: sp.Expr, length: int = 10) -> sp.Expr:
     """d = 400, γ² = 1/2, σ = 1, no label noise: m² = 200."""
-    return expr.subs({m: sp.sqrt(200), gamma: sp.sqrt(2) / 2, sigma: 1, epsilon: 0, L: length})
+    constants = {m: sp.sqrt(200), gamma: sp.sqrt(2) / 2, sigma: 1, epsilon: 0, L: length}
+    return expr.xreplace({symbol: sp.sympify(number) for symbol, number in constants.items()})
+
+
+def _block_at_paper_constants(length: int = 10) -> sp.Expr:
+    """The determinant of the mixing block at those constants."""
+    return oracle_block().applyfunc(lambda entry: _at_paper_constants(entry, length)).det()
 
 
 @claim(
-    on=Domain({lam: ("1/20", "892/1000")}),
+    on=Domain({lam: (Q(1, 20), Q(892, 1000))}),
     by=[CertifiedNumerics(digits=20, points=12)],
     source=DERIVED,
 )
 def oracle_is_a_minimum_for_moderate_temperature():
     """With d = 400, γ² = 1/2, L = 10 the mixing block at the oracle is positive definite for λ up to 0.892: the oracle
     is a strict local minimum on the spheres."""
-    return Inequality(_at_paper_constants(oracle_block().det()), ">", 0)
+    return Inequality(_block_at_paper_constants(), ">", 0)
 
 
 @claim(
-    on=Domain({lam: ("893/1000", 2)}),
+    on=Domain({lam: (Q(893, 1000), 2)}),
     by=[CertifiedNumerics(digits=20, points=12)],
     source=DERIVED,
 )
 def oracle_is_a_saddle_past_the_threshold():
     """With d = 400, γ² = 1/2, L = 10 the mixing block at the oracle has a negative eigenvalue for λ from 0.893 on, the
     published λ = 0.9 included: the oracle is no local minimum on the spheres."""
-    return Inequality(_at_paper_constants(oracle_block().det()), "<", 0)
+    return Inequality(_block_at_paper_constants(), "<", 0)
 
 
 @claim(
-    on=Domain({lam: ("1/20", 8)}),
+    on=Domain({lam: (Q(1, 20), 8)}),
     by=[CertifiedNumerics(digits=20, points=12)],
     source=DERIVED,
 )
 def no_threshold_for_long_sequences():
     """With d = 400, γ² = 1/2 and L = 1000 the mixing block stays positive definite for λ up to 8: there is no
     threshold."""
-    return Inequality(_at_paper_constants(oracle_block().det(), 1000), ">", 0)
+    return Inequality(_block_at_paper_constants(1000), ">", 0)
 
 
 @claim(
-    on=Domain({L: (2, 1000), m: ("1/2", 20), gamma: ("1/5", 2), sigma: ("1/5", 2), lam: ("1/10", 4)}),
+    on=Domain({L: (2, 1000), m: (Q(1, 2), 20), gamma: (Q(1, 5), 2), sigma: (Q(1, 5), 2), lam: (Q(1, 10), 4)}),
     by=[SymbolicIdentity(), CertifiedNumerics(digits=30)],
     source=DERIVED,
 )
@@ -884,7 +891,7 @@ def swapped_risk() -> sp.Expr:
 
 
 SIGNAL_DOMAIN = Domain(
-    {L: (1, 40), lam: ("1/20", 2), m: ("1/2", 8), gamma: ("1/10", 2), sigma: (0, 2), epsilon: (0, 1)}
+    {L: (1, 40), lam: (Q(1, 20), 2), m: (Q(1, 2), 8), gamma: (Q(1, 10), 2), sigma: (0, 2), epsilon: (0, 1)}
 )
 
 
@@ -908,14 +915,14 @@ def risk_of_the_swapped_solution():
     )
 
 
-@claim(on=Domain({lam: ("1/100", "9/100")}), by=[CertifiedNumerics(digits=20, points=12)], source=DERIVED)
+@claim(on=Domain({lam: (Q(1, 100), Q(9, 100))}), by=[CertifiedNumerics(digits=20, points=12)], source=DERIVED)
 def swapped_solution_beats_the_oracle_for_small_temperature():
     """With d = 400, γ² = 1/2, L = 10 the swapped solution has a smaller risk than the oracle for λ from 0.01 to 0.09."""
     best = swapped_risk().subs(theta, sp.Min(1, swapped_alignment()))
     return Inequality(_at_paper_constants(best), "<", _at_paper_constants(oracle_excess()))
 
 
-@claim(on=Domain({lam: ("91/1000", 1)}), by=[CertifiedNumerics(digits=20, points=12)], source=DERIVED)
+@claim(on=Domain({lam: (Q(91, 1000), 1)}), by=[CertifiedNumerics(digits=20, points=12)], source=DERIVED)
 def oracle_beats_the_swapped_solution():
     """With d = 400, γ² = 1/2, L = 10 the oracle has the smaller risk for λ from 0.091 on."""
     swapped = swapped_risk().subs(theta, swapped_alignment())
@@ -926,7 +933,7 @@ def oracle_beats_the_swapped_solution():
 
 beta = sp.MatrixSymbol("beta", d, 1)
 b_0, b_v, b_k, b_rest, b_q = sp.symbols("b_0 b_v b_k b_rest b_q", real=True)
-LINEAR = Domain({**CONSTANTS, gamma: ("1/10", 2), sigma: ("1/10", 2)})
+LINEAR = Domain({**CONSTANTS, gamma: (Q(1, 10), 2), sigma: (Q(1, 10), 2)})
 
 
 @dataclass(frozen=True)
@@ -986,7 +993,7 @@ def linear_predictors_do_not_learn_long_sequences():
 
 x = sp.MatrixSymbol("x", d, 1)
 s_x, n_x = sp.symbols("s_x n_x", real=True)
-NOISY = Domain({m: ("1/4", 5), gamma: ("1/5", 2), sigma: ("1/5", 2), s_x: (-3, 3), n_x: (1, 9)})
+NOISY = Domain({m: (Q(1, 4), 5), gamma: (Q(1, 5), 2), sigma: (Q(1, 5), 2), s_x: (-3, 3), n_x: (1, 9)})
 
 
 def log_weight() -> sp.Expr:
@@ -1029,7 +1036,7 @@ def scores_alone_are_enough():
 
 
 @claim(
-    on=Domain({m: ("1/4", 5)}),
+    on=Domain({m: (Q(1, 4), 5)}),
     by=[CertifiedNumerics(digits=20)],
     source="derived here; Duranthon et al. (2025), arXiv 2509.21936, have the spiked model with ν = m²",
 )
@@ -1045,7 +1052,7 @@ def bayes_excess_for_two_tokens():
 
 LINEAR_ATTENTION = PointwiseAttention(k, v, sp.Integer(1), lambda score: 1 + score)
 a, b = sp.symbols("a b", real=True)
-SPIKED = Domain({L: (2, 30), m: ("1/4", 5)})
+SPIKED = Domain({L: (2, 30), m: (Q(1, 4), 5)})
 
 
 @lru_cache
@@ -1091,7 +1098,7 @@ def best_linear_attention_is_stationary():
 
 
 @claim(
-    on=Domain({L: (2, 30), m: ("1/4", 5), a: (-3, 3)}),
+    on=Domain({L: (2, 30), m: (Q(1, 4), 5), a: (-3, 3)}),
     by=[SymbolicIdentity(), CertifiedNumerics(digits=30)],
     source=DERIVED,
 )
