@@ -26,13 +26,13 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 import sympy as sp
-from flint import acb, acb_mat, arb, arb_mat, ctx, fmpq
+from flint import acb, acb_mat, arb, arb_mat, ctx
 
 from theory.identity import reduces_to_zero
 from theory.stationary import Box
@@ -285,19 +285,17 @@ def _is_nonzero(number: sp.Expr) -> bool:
     return any(_excludes_zero(evaluate(precision)) for precision in PRECISIONS)
 
 
-def _constant(number: sp.Expr):
+def _constant(number: sp.Expr) -> Callable[[int], arb]:
     """precision -> ball of an exact number."""
-    if number.is_Rational:
-        return lambda precision: _rational(number)
     evaluate = compile_ball(number, ())
     return lambda precision: evaluate((), precision)
 
 
-def _rational(number: sp.Rational) -> arb:
-    return arb(fmpq(int(number.p), int(number.q)))
+def _always(ball: arb) -> Callable[[int], arb]:
+    return lambda precision: ball
 
 
-def _position(evaluate, low: sp.Expr, high: sp.Expr) -> str:
+def _position(evaluate: Callable[[int], arb], low: sp.Expr, high: sp.Expr) -> str:
     """Where a number lies: "inside" (low, high), "outside" [low, high], or "edge" if balls cannot tell."""
     for precision in PRECISIONS:
         with ctx.workprec(precision):
@@ -499,7 +497,7 @@ class _Search:
             else _Field(branch.components, branch.variables)
         )
         found, left = self._subdivide(system, [self.ends[x] for x in branch.variables])
-        for box, region in found:
+        for box, region in {id(box): (box, region) for box, region in found}.values():  # one region a zero
             self._place(branch, system, box, region)
         for cells in _clusters(left):
             ends = [(sp.Rational(low), sp.Rational(high)) for low, high in cells]
@@ -537,7 +535,7 @@ class _Search:
         if left:
             self.reasons.append(
                 f"{len(left)} cells could not be decided at the finest subdivision: a multiple zero, "
-                "a curve of zeros, or zeros too close to tell apart"
+                "a curve of zeros, zeros too close to tell apart, or a border of where the field is finite"
             )
         return found, left
 
@@ -637,7 +635,7 @@ class _Search:
         """Take in a proven zero: in the box or not, simple or not, new or not."""
         for x, ball, value in zip(self.variables, box, exact, strict=True):
             low, high = self.ends[x]
-            place = _position(lambda precision, ball=ball: ball, low, high)
+            place = _position(_always(ball), low, high)
             if place == "outside":
                 return
             if place == "edge" and not (value is not None and _is_end(value, low, high)):

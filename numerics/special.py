@@ -221,7 +221,8 @@ def _owens_t_real(h: arb, a: arb) -> arb:
     if h.is_nan() or a.is_nan():
         return arb.nan()
     if h.is_finite() and a.is_finite() and _is_thin(h, a):
-        value = _owens_t_at(abs(h.mid()), a.mid())
+        middle = h.mid()
+        value = _owens_t_at(middle if middle >= 0 else middle.neg(exact=True), a.mid())
         if h.is_exact() and a.is_exact():
             return value
         h_low, a_low = h.abs_lower(), a.abs_lower()
@@ -237,7 +238,7 @@ def _owens_t_real(h: arb, a: arb) -> arb:
 def _owens_t_at(h: arb, a: arb) -> arb:
     """T(h, a) at one point: h ≥ 0, any a, exact (or as good as)."""
     if a < 0:
-        return -_owens_t_at(h, -a)
+        return -_owens_t_at(h, a.neg(exact=True))
     if a == 0 or h == arb.pos_inf():
         return arb(0)
     if not a.is_finite():
@@ -245,13 +246,18 @@ def _owens_t_at(h: arb, a: arb) -> arb:
     if h == 0:
         return a.atan() / (2 * arb.pi())
     goal = ctx.prec
-    with ctx.workprec(goal + 16):
+    with ctx.workprec(goal + 16 + _bits_of_square(h)):
         if a <= 1:
             return _wedge(h, a, goal + 8)
         small = 0.72 * _size(a * h) ** 2  # U(h, a) ≤ Q(h)Q(ah) is below Q(h)/2 by this many bits
         if small > goal + 16:
             return _upper_tail(h) * (1 - 2 * _upper_tail(a * h) * arb(0).union(1)) / 2
         return _upper_tail(h) / 2 - _complement(h, a, max(16, goal + 8 - int(small)))
+
+
+def _bits_of_square(*points: arb) -> int:
+    """Bits that e^{−h²/2} loses when h² is rounded: log2 h², at most 256 (it is then below 2^(−2^256))."""
+    return min(256, 2 * max(0, *(math.frexp(_size(x))[1] for x in points)))
 
 
 def _size(x: arb) -> float:
@@ -356,7 +362,9 @@ def _bivariate_real(h: arb, k: arb, rho: arb) -> arb:
         width = ((1 - rho) * (1 + rho)).sqrt()
         distance = ((h * h - 2 * rho * h * k + k * k) / (2 * width * width)).lower()
         slope = (-distance).exp() / (6 * width) if distance > 0 else 1 / (6 * width)
-        spread = _density_bound(h) * h.rad() + _density_bound(k) * k.rad() + slope * rho.rad()
+        slope_h = _density_bound(h) * _upper_tail((rho * h - k) / width)
+        slope_k = _density_bound(k) * _upper_tail((rho * k - h) / width)
+        spread = slope_h * h.rad() + slope_k * k.rad() + slope * rho.rad()
         if spread < arb(2) ** -16:
             return _bivariate_at(h.mid(), k.mid(), rho.mid()) + _up_to(spread)
     low, high = rho.lower(), rho.upper()
@@ -379,7 +387,7 @@ def _bivariate_at(h: arb, k: arb, rho: arb) -> arb:
         return _upper_tail(-(k if h == arb.pos_inf() else h))
     goal = ctx.prec
     value = arb(0).union(1)
-    for bits in (goal + 24, 2 * goal + 64, 4 * goal + 256):
+    for bits in (goal + 24 + _bits_of_square(h, k), 2 * goal + 64, 4 * goal + 256):
         with ctx.workprec(bits):
             value = _bivariate_once(h, k, rho, bits)
         if value.is_finite() and value.rel_accuracy_bits() >= goal - 4:
@@ -401,9 +409,8 @@ def _bivariate_once(h: arb, k: arb, rho: arb, goal: int) -> arb:
         tail = abs(other)
         if other == 0:
             return arb(1) / 4 + slope.atan() / (2 * arb.pi())
-        if other < 0:  # Φ₂(0, k; ρ) = Q(|k|)/2 + T(k, ρ/√(1−ρ²)) = Q(|k|) − U(|k|, ρ/√(1−ρ²))
-            return _complement(tail, -slope, goal)
-        return 1 - _upper_tail(tail) - _complement(tail, slope, goal)
+        # Φ₂(0, k; ρ) = Φ(k)/2 + T(k, ρ/√(1 − ρ²))
+        return _complement(tail, -slope, goal) if other < 0 else arb(1) / 2 - _complement(tail, slope, goal)
     corner = 1 if h > 0 and k > 0 else 0
     return corner + _half_wedge(h, k, rho, width, goal) + _half_wedge(k, h, rho, width, goal)
 

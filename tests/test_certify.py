@@ -124,6 +124,12 @@ def test_systems_with_a_known_number_of_zeros(field, box, count):
     assert len(found) == count
 
 
+def test_a_zero_that_is_no_dyadic_number_is_known_to_full_precision():
+    (zero,) = certified_zeros(((3 * x - 1) * (x**2 + 1), 7 * y - sp.erf(0) - x), (x, y), [(0, 1), (0, 1)])
+    assert zero.exact == (R(1, 3), R(1, 21)) and zero.simple
+    assert all(ball.rel_accuracy_bits() > 200 for ball in zero.box)
+
+
 def test_the_boxes_of_two_zeros_are_apart_and_hold_a_change_of_sign():
     found = certified_zeros((x - sp.erf(2 * x),), (x,), [(-2, 2)])
     for left, right in pairwise(found):
@@ -166,6 +172,7 @@ def test_all_planted_roots_of_a_polynomial_system_are_found(first, second, shear
     planted = [(R(r), R(s) - shear * R(r)) for r in first for s in second]
     assert found.complete, found.termination
     assert len(found) == len(planted)
+    assert all(zero.simple for zero in found)
     for point in planted:
         assert sum(holds_point(zero, point) for zero in found) == 1
 
@@ -203,6 +210,12 @@ def test_a_multiple_zero_that_no_factor_isolates_is_left_unresolved(field, box):
 def test_a_double_zero_that_a_factor_isolates_is_listed_as_multiple():
     found = certified_zeros(((x - y) ** 2, x + y - 1), (x, y), [(-2, 2)] * 2)
     assert found.complete and [(zero.exact, zero.simple) for zero in found] == [((R(1, 2), R(1, 2)), False)]
+
+
+def test_a_multiple_zero_may_be_irrational():
+    found = certified_zeros(((sp.sin(x) - R(1, 3)) ** 2, y - x), (x, y), [(-1, 1)] * 2)
+    assert found.complete and [(zero.exact, zero.simple) for zero in found] == [((None, None), False)]
+    assert abs(float(found.zeros[0].box[0]) - np.arcsin(1 / 3)) < 1e-15
 
 
 def test_two_zeros_a_millionth_apart_are_two():

@@ -47,7 +47,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any, NoReturn, TypeVar
 
 import sympy as sp
 from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx, fmpz
@@ -191,19 +192,20 @@ class _Memory:
             self.dummies[key] = sp.Dummy("t", **assumptions)
         return self.dummies[key]
 
-    def order(self, kind: str, base: sp.Expr, needed: int) -> int:
-        """The order N kept for a base, a multiple of `needed`; a new one asks for another reading."""
-        key = (kind, base)
-        known = self.orders.get(key)
-        if known is None or known % needed:
-            new = math.lcm(known or 1, needed)
-            if new > _MAX_ORDER:
-                raise ExpressionTooLarge(f"a root of order {new} of {base}.")
-            self.orders[key] = new
-            if known is not None:
-                raise _Refine
-            return new
-        return known
+    def order(self, kind: str, base: Callable[[], sp.Expr], needed: int) -> int:
+        """The order N with which a new base starts: what an earlier reading found, and what is needed now."""
+        known = self.orders.get((kind, base()), 1) if self.orders else 1
+        return self.checked(math.lcm(known, needed))
+
+    def refine(self, kind: str, base: sp.Expr, order: int) -> NoReturn:
+        """Ask for another reading in which this base starts with the given order."""
+        self.orders[kind, base] = self.checked(math.lcm(self.orders.get((kind, base), 1), order))
+        raise _Refine
+
+    def checked(self, order: int) -> int:
+        if order > _MAX_ORDER:
+            raise ExpressionTooLarge(f"a root of order {order}.")
+        return order
 
 
 @dataclass(frozen=True)
@@ -239,10 +241,11 @@ class _Generator:
     order, base the relation root^order = base, sin² = 1 − cos², i² = −1; for a sign, order 1 and base f
     arguments   of erf, log, T, ...: the elements
     nonzero     for a sign: the expression divides by f, so sign² = 1
+    atom        the symbol, constant or opaque term itself
     """
 
     index: int
-    expr: sp.Expr
+    build: Callable[[], sp.Expr]
     kind: str
     symbols: frozenset[sp.Basic]
     sign: int = UNKNOWN
@@ -254,6 +257,12 @@ class _Generator:
     base: fmpq_mpoly | None = None
     arguments: tuple[_Element, ...] = ()
     nonzero: bool = False
+    atom: sp.Expr | None = None
+
+    @cached_property
+    def expr(self) -> sp.Expr:
+        """The term in sympy's words; made only when somebody asks."""
+        return self.build()
 
 
 def _leading(poly: fmpq_mpoly) -> fmpq:
@@ -292,14 +301,14 @@ class _Field:
 
     # ------------------------------------------------------------------------------------ generators
 
-    def make(self, kind: str, expr: sp.Expr, symbols: Iterable[sp.Basic], **facts: Any) -> _Generator:
+    def make(self, kind: str, build: Callable[[], sp.Expr], symbols: Iterable[sp.Basic], **facts: Any) -> _Generator:
         index = len(self.generators)
         if index >= self.memory.capacity:
             if index >= 1024:
                 raise ExpressionTooLarge("more than 1024 independent terms.")
             self.memory.capacity *= 2
             raise _Refine
-        generator = _Generator(index, expr, kind, frozenset(symbols), **facts)
+        generator = _Generator(index, build, kind, frozenset(symbols), **facts)
         self.generators.append(generator)
         if generator.order:
             self.related.append(generator)
@@ -330,7 +339,7 @@ class _Field:
                 sign = -2 if expr.is_negative else -1 if expr.is_nonpositive and not sign else sign
             minimum = 1 if sign == POSITIVE and expr.is_integer else 0
             kind = "symbol" if isinstance(expr, sp.Symbol) else "opaque"
-            self.atoms[expr] = self.make(kind, expr, symbols, sign=sign, real=real, minimum=minimum)
+            self.atoms[expr] = self.make(kind, lambda: expr, symbols, sign=sign, real=real, minimum=minimum, atom=expr)
         return self.element(self.atoms[expr])
 
     # ------------------------------------------------------------------------------------ polynomials
@@ -585,7 +594,7 @@ class _Field:
 
     def padded(self) -> list[_Generator]:
         """The generators, followed by blanks up to the capacity of the polynomials."""
-        blank = _Generator(0, sp.Integer(0), "blank", frozenset())
+        blank = _Generator(0, sp.S, "blank", frozenset())
         return self.generators + [blank] * (len(self.letters) - len(self.generators))
 
     def sign_by_terms(self, poly: fmpq_mpoly, used: list[_Generator]) -> int:
@@ -669,7 +678,7 @@ class _Field:
         if key not in self.atoms:
             base = _Element(factor, self.one_poly)
             self.atoms[key] = self.make(
-                "sign", sp.sign(self.expression(base)), self.symbols_of(base), base=factor, order=1, real=True,
+                "sign", lambda: sp.sign(self.expression(base)), self.symbols_of(base), base=factor, order=1, real=True,
                 bounded=True, sign=sign, nonzero=str(factor) in self.nonzero,
             )  # fmt: skip
         return self.element(self.atoms[key])
@@ -770,18 +779,20 @@ class _Field:
         """b^e as a power of the generator b^{1/N}, N a common order for this base."""
         if base == -self.one_poly and exponent.denominator == 2:
             return self.power(self.imaginary(), exponent.numerator % 4)
-        base_expr = self.expression(_Element(base, self.one_poly))
-        order = self.memory.order("root", base_expr, exponent.denominator)
+        element = _Element(base, self.one_poly)
         key = ("root", str(base))
         if key not in self.atoms:
+            order = self.memory.order("root", lambda: self.expression(element), exponent.denominator)
             self.atoms[key] = self.make(
-                "root", base_expr ** sp.Rational(1, order), self.symbols_of(_Element(base, self.one_poly)),
+                "root", lambda: self.expression(element) ** sp.Rational(1, order), self.symbols_of(element),
                 base=base, order=order, real=real, sign=sign,
             )  # fmt: skip
         generator = self.atoms[key]
+        if generator.order % exponent.denominator:
+            self.memory.refine("root", self.expression(element), math.lcm(generator.order, exponent.denominator))
         whole, power = divmod(exponent.numerator * (generator.order // exponent.denominator), generator.order)
         letter = self.power(self.element(generator), power)
-        return letter if not whole else self.multiply(letter, self.power(_Element(base, self.one_poly), whole))
+        return letter if not whole else self.multiply(letter, self.power(element, whole))
 
     def open_nested_root(self, base: fmpq_mpoly, used: list[_Generator]) -> _Element | None:
         """√(A ± B√c) = √P ± √Q with P, Q = (A ± S)/2, S² = A² − B²c, when P ≥ Q ≥ 0 and the sign of B are proven."""
@@ -810,12 +821,13 @@ class _Field:
         return None
 
     def opaque_power(self, element: _Element, exponent: Fraction) -> _Element:
-        expr = sp.Pow(self.expression(element), _rational(exponent), evaluate=False)
-        return self.function(("power", exponent), (element,), expr)
+        return self.function(
+            ("power", exponent), (element,), lambda: sp.Pow(self.expression(element), _rational(exponent), evaluate=False)
+        )
 
     def imaginary(self) -> _Element:
         if "imaginary" not in self.atoms:
-            self.atoms["imaginary"] = self.make("imaginary", sp.I, (), order=2, base=-self.one_poly)
+            self.atoms["imaginary"] = self.make("imaginary", lambda: sp.I, (), order=2, base=-self.one_poly)
         return self.element(self.atoms["imaginary"])
 
     # ------------------------------------------------------------------------------------ combinations over Q
@@ -865,11 +877,11 @@ class _Field:
             scale = _leading(exponent.num)
             multiple = Fraction(int(scale.p), int(scale.q))
             base = self.scale(1 / multiple, exponent)
-            order = self.memory.order("exp", self.expression(base), multiple.denominator)
+            order = self.memory.order("exp", lambda: self.expression(base), multiple.denominator)
             step = self.scale(Fraction(1, order), base)
             real = self.is_real(base)
             generator = self.make(
-                "exp", sp.exp(self.expression(step)), self.symbols_of(base), real=real,
+                "exp", lambda: sp.exp(self.expression(step)), self.symbols_of(base), real=real,
                 sign=POSITIVE if real else UNKNOWN, arguments=(step,),
             )  # fmt: skip
             self.exponents.append((base, self.element(generator), order))
@@ -877,7 +889,8 @@ class _Field:
         result = self.one
         for coefficient, (base, letter, order) in zip(coefficients, self.exponents, strict=True):
             if coefficient:
-                self.memory.order("exp", self.expression(base), coefficient.denominator)
+                if order % coefficient.denominator:
+                    self.memory.refine("exp", self.expression(base), math.lcm(order, coefficient.denominator))
                 result = self.multiply(result, self.power(letter, int(coefficient * order)))
         return result
 
@@ -926,7 +939,7 @@ class _Field:
         return self.log_generator(_Element(base, self.one_poly), real=True)
 
     def log_generator(self, argument: _Element, real: bool) -> _Element:
-        return self.function("log", (argument,), sp.log(self.expression(argument)), kind="log", real=real)
+        return self.function("log", (argument,), lambda: sp.log(self.expression(argument)), kind="log", real=real)
 
     # ------------------------------------------------------------------------------------ sin and cos
 
@@ -938,7 +951,7 @@ class _Field:
                 coefficient = self.rational_coefficient(angle, generator)
                 if not coefficient:
                     continue
-                if generator.expr is sp.pi:
+                if generator.atom is sp.pi:
                     pair = self.circle_at_pi(coefficient)
                 elif generator.kind in ("arctan", "arcsin") and coefficient.denominator == 1:
                     pair = self.turn(self.circle_at_arc(generator), coefficient.numerator)
@@ -953,21 +966,23 @@ class _Field:
             scale = _leading(angle.num)
             multiple = Fraction(int(scale.p), int(scale.q))
             base = self.scale(1 / multiple, angle)
-            order = self.memory.order("circle", self.expression(base), multiple.denominator)
+            order = self.memory.order("circle", lambda: self.expression(base), multiple.denominator)
             pair = self.circle_generators(self.scale(Fraction(1, order), base))
             self.angles.append((base, pair, order))
             coefficients = [Fraction(0)] * (len(self.angles) - 1) + [multiple]
         for coefficient, (base, pair, order) in zip(coefficients, self.angles, strict=True):
             if coefficient:
-                self.memory.order("circle", self.expression(base), coefficient.denominator)
+                if order % coefficient.denominator:
+                    self.memory.refine("circle", self.expression(base), math.lcm(order, coefficient.denominator))
                 result = self.rotate(result, self.turn(pair, int(coefficient * order)))
         return result
 
     def circle_generators(self, angle: _Element) -> tuple[_Element, _Element]:
-        expr, symbols, real = self.expression(angle), self.symbols_of(angle), self.is_real(angle)
-        cosine = self.make("cos", sp.cos(expr), symbols, real=real, bounded=real, arguments=(angle,))
-        letter = self.letters[cosine.index]
-        sine = self.make("sin", sp.sin(expr), symbols, real=real, bounded=real, order=2, base=1 - letter * letter)
+        real, symbols = self.is_real(angle), self.symbols_of(angle)
+        facts: dict[str, Any] = {"real": real, "bounded": real, "arguments": (angle,)}
+        cosine = self.make("cos", lambda: sp.cos(self.expression(angle)), symbols, **facts)
+        square = self.letters[cosine.index] ** 2
+        sine = self.make("sin", lambda: sp.sin(self.expression(angle)), symbols, order=2, base=1 - square, **facts)
         return self.element(cosine), self.element(sine)
 
     def circle_at_pi(self, turn: Fraction) -> tuple[_Element, _Element]:
@@ -1008,13 +1023,15 @@ class _Field:
 
     # ------------------------------------------------------------------------------------ functions in general
 
-    def function(self, head: Any, arguments: tuple[_Element, ...], expr: sp.Expr, kind: str = "opaque", **facts: Any) -> _Element:
+    def function(
+        self, head: Any, arguments: tuple[_Element, ...], build: Callable[[], sp.Expr], kind: str = "opaque", **facts: Any
+    ) -> _Element:
         """The generator head(arguments), the same one whenever the arguments are proven equal."""
         known = self.functions.setdefault(head, [])
         for generator in known:
             if len(generator.arguments) == len(arguments) and all(map(self.equal, generator.arguments, arguments)):
                 return self.element(generator)
-        generator = self.make(kind, expr, self.symbols_of(*arguments), arguments=arguments, **facts)
+        generator = self.make(kind, build, self.symbols_of(*arguments), arguments=arguments, **facts)
         known.append(generator)
         return self.element(generator)
 
@@ -1041,7 +1058,7 @@ class _Field:
         real = self.is_real(argument)
         sign = self.sign_of(argument)
         return self.function(
-            "erf_of", (argument,), sp.erf(self.expression(argument)), kind="erf",
+            "erf_of", (argument,), lambda: sp.erf(self.expression(argument)), kind="erf",
             real=real, bounded=real, inside=real, sign=sign,
         )  # fmt: skip
 
@@ -1055,20 +1072,29 @@ class _Field:
         return self.zero if element.is_zero else self.odd(element, self.arctan_of)
 
     def arctan_of(self, u: _Element) -> _Element:
-        symbols = self.symbols_of(u)
-        if not symbols:
-            value = sp.atan(self.expression(u))
-            if not value.has(sp.atan):
-                return self.read(value)
         for generator in self.functions.get("arctan_of", ()):
             if self.equal(generator.arguments[0], u):
                 return self.element(generator)
-        related = self.related_arc(u) if symbols and self.is_real(u) else None
-        if related is not None:
-            return related
+        known = self.related_arc(u) if self.symbols_of(u) else self.known_arc(u)
+        if known is not None:
+            return known
+        real, sign = self.is_real(u), self.sign_of(u)
         return self.function(
-            "arctan_of", (u,), sp.atan(self.expression(u)), kind="arctan", real=self.is_real(u), sign=self.sign_of(u)
+            "arctan_of", (u,), lambda: sp.atan(self.expression(u)), kind="arctan", real=real, sign=sign
         )
+
+    def known_arc(self, u: _Element) -> _Element | None:
+        """arctan of ±1, and of numbers with √2 or √3 that are tangents of multiples of π/24."""
+        roots = {int(_leading(g.base).p) for g in self.used(u.num, u.den) if g.kind == "root" and g.base and g.base.is_constant()}
+        if len(self.used(u.num, u.den)) > len(roots) or not roots <= {2, 3, 6}:
+            return None
+        for denominator in [4] + [8] * (2 in roots) + [6, 12] * (3 in roots):
+            for numerator in range(1, denominator // 2):
+                tangent = self.read(sp.tan(sp.pi * numerator / denominator)) if denominator > 4 else self.one
+                for sign in (1, -1):
+                    if self.equal(u, self.scale(sign, tangent)):
+                        return self.scale(Fraction(sign * numerator, denominator), self.atom(sp.pi))
+        return None
 
     def arcsin(self, element: _Element) -> _Element:
         """arcsin u = arctan(u/√(1 − u²)) where 1 − u² > 0 is proven; a generator of its own otherwise."""
@@ -1080,10 +1106,9 @@ class _Field:
         return self.odd(element, self.arcsin_of)
 
     def arcsin_of(self, u: _Element) -> _Element:
-        value = sp.asin(self.expression(u))
-        if not self.symbols_of(u) and not value.has(sp.asin):
-            return self.read(value)
-        return self.function("arcsin_of", (u,), value, kind="arcsin")
+        if self.equal(self.multiply(u, u), self.one):
+            return self.multiply(u, self.scale(Fraction(1, 2), self.atom(sp.pi)))
+        return self.function("arcsin_of", (u,), lambda: sp.asin(self.expression(u)), kind="arcsin")
 
     def related_arc(self, u: _Element) -> _Element | None:
         """arctan u = Σ rⱼ arctan uⱼ + C from equal derivatives on a connected domain and one exact value.
@@ -1094,35 +1119,128 @@ class _Field:
         """
         others = [g for g in self.functions.get("arctan_of", ()) if g.symbols and g.real]
         symbols = sorted(self.symbols_of(u), key=sp.default_sort_key)
-        if not others or not all(_is_interval(s) for s in symbols) or not self.is_smooth(u):
+        if not others or not self.is_real(u) or not all(map(_is_interval, symbols)) or not self.is_smooth(u):
             return None
         others = [g for g in others if self.is_smooth(g.arguments[0]) and all(_is_interval(s) for s in g.symbols)]
         every = sorted(set(symbols).union(*(g.symbols for g in others)), key=sp.default_sort_key)
         target = [self.arc_slope(u, s) for s in every]
-        basis = [[self.arc_slope(g.arguments[0], s, g.index) for s in every] for g in others]
+        basis = [[self.slope(g, s) for s in every] for g in others]
         coefficients = self.combination(target, basis)
         if coefficients is None:
             return None
         parts = [(r, g) for r, g in zip(coefficients, others, strict=True) if r]
         for anchor in _anchors(every):
             values = [self.at(e, anchor) for e in (u, *(g.arguments[0] for _, g in parts))]
-            if any(v is None for v in values):
-                continue
             arcs = [self.arctan(v) for v in values if v is not None]
+            if len(arcs) < len(values):
+                continue
             constant = self.subtract(arcs[0], self.add(*(self.scale(r, a) for (r, _), a in zip(parts, arcs[1:], strict=True))))
-            if all(g.expr is sp.pi for g in self.used(constant.num, constant.den)):
+            if all(g.atom is sp.pi for g in self.used(constant.num, constant.den)):
                 return self.add(constant, *(self.scale(r, self.element(g)) for r, g in parts))
         return None
 
-    def arc_slope(self, u: _Element, symbol: sp.Basic, index: int = -1) -> _Element:
+    def arc_slope(self, u: _Element, symbol: sp.Basic) -> _Element:
         """∂ arctan u = ∂u/(1 + u²)."""
-        if (index, symbol) in self.slopes and index >= 0:
-            return self.slopes[index, symbol]
-        slope = self.read(sp.diff(self.expression(u), symbol))
-        slope = self.divide(slope, self.add(self.one, self.multiply(u, u)))
-        if index >= 0:
-            self.slopes[index, symbol] = slope
-        return slope
+        return self.divide(self.derivative(u, symbol), self.add(self.one, self.multiply(u, u)))
+
+    # ------------------------------------------------------------------------------------ derivatives and values
+
+    def derivative(self, element: _Element, symbol: sp.Basic) -> _Element:
+        """∂(num/den) = Σ (∂num/∂g − (num/den) ∂den/∂g)/den · ∂g over the generators g that depend on the symbol."""
+        terms = []
+        for g in self.used(element.num, element.den):
+            if symbol in g.symbols:
+                outer = self.fraction(element.num.derivative(g.index), element.den)
+                if element.den.degrees()[g.index]:
+                    inner = self.fraction(element.den.derivative(g.index), element.den)
+                    outer = self.subtract(outer, self.multiply(element, inner))
+                terms.append(self.multiply(outer, self.slope(g, symbol)))
+        return self.add(*terms)
+
+    def slope(self, g: _Generator, symbol: sp.Basic) -> _Element:
+        """The derivative of a smooth generator."""
+        key = (g.index, symbol)
+        if key not in self.slopes:
+            self.slopes[key] = self.slope_of(g, symbol)
+        return self.slopes[key]
+
+    def slope_of(self, g: _Generator, symbol: sp.Basic) -> _Element:
+        if symbol not in g.symbols:
+            return self.zero
+        if g.kind == "symbol":
+            return self.one
+        letter = self.element(g)
+        if g.kind == "root" and g.base is not None:
+            base = _Element(g.base, self.one_poly)
+            return self.divide(self.multiply(letter, self.derivative(base, symbol)), self.scale(g.order, base))
+        slopes = [self.derivative(argument, symbol) for argument in g.arguments]
+        partials = self.partials(g, letter)
+        return self.add(*map(self.multiply, partials, slopes))
+
+    def partials(self, g: _Generator, letter: _Element) -> list[_Element]:
+        """The derivatives of exp, log, cos, sin, erf, arctan, T, Φ₂ in their arguments."""
+        if g.kind == "exp":
+            return [letter]
+        if g.kind == "cos":
+            return [self.negative(self.element(self.generators[g.index + 1]))]
+        if g.kind == "sin":
+            return [self.element(self.generators[g.index - 1])]
+        if g.kind == "log":
+            return [self.invert(g.arguments[0])]
+        if g.kind == "arctan":
+            return [self.invert(self.add(self.one, self.power(g.arguments[0], 2)))]
+        root_of_two = self.rational_power(self.number(2), Fraction(1, 2))
+        if g.kind == "erf":  # erf′(u) = 2√2 φ(√2 u)
+            return [self.scale(2, self.multiply(root_of_two, self.density(self.multiply(root_of_two, g.arguments[0]))))]
+        if g.kind == "T":
+            h, a = g.arguments
+            edge = self.erf(self.divide(self.multiply(a, h), root_of_two))
+            in_h = self.scale(Fraction(-1, 2), self.multiply(self.density(h), edge))
+            tail = self.multiply(self.density(h), self.density(self.multiply(a, h)))
+            return [in_h, self.divide(tail, self.add(self.one, self.multiply(a, a)))]
+        if g.kind == "bvn":
+            h, k, rho = g.arguments
+            width = self.rational_power(self.subtract(self.one, self.multiply(rho, rho)), Fraction(1, 2))
+            above = self.divide(self.subtract(k, self.multiply(rho, h)), width)
+            beside = self.divide(self.subtract(h, self.multiply(rho, k)), width)
+            corner = self.divide(self.multiply(self.density(h), self.density(above)), width)
+            in_h = self.multiply(self.density(h), self.normal_cdf(above))
+            return [in_h, self.multiply(self.density(k), self.normal_cdf(beside)), corner]
+        raise _Unsupported(f"no derivative of {g.kind}.")
+
+    def density(self, x: _Element) -> _Element:
+        """φ(x) = exp(−x²/2)/√(2π)."""
+        scale = self.rational_power(self.scale(2, self.atom(sp.pi)), Fraction(-1, 2))
+        return self.multiply(scale, self.exponential(self.scale(Fraction(-1, 2), self.multiply(x, x))))
+
+    def substitute(self, element: _Element, values: dict[sp.Basic, _Element]) -> _Element:
+        """The value of a smooth element where some symbols have given values."""
+        return self.divide(self.substitute_poly(element.num, values), self.substitute_poly(element.den, values))
+
+    def substitute_poly(self, poly: fmpq_mpoly, values: dict[sp.Basic, _Element]) -> _Element:
+        used = self.used(poly)
+        at = {g.index: self.value_of(g, values) for g in used}
+        terms = []
+        for monomial, c in poly.to_dict().items():
+            powers = (self.power(at[g.index], int(monomial[g.index])) for g in used if monomial[g.index])
+            terms.append(self.multiply(_Element(self.context.constant(c), self.one_poly), *powers))
+        return self.add(*terms)
+
+    def value_of(self, g: _Generator, values: dict[sp.Basic, _Element]) -> _Element:
+        if not g.symbols & values.keys():
+            return self.element(g)
+        if g.kind == "symbol" and g.atom is not None:
+            return values[g.atom]
+        if g.kind == "root" and g.base is not None:
+            return self.rational_power(self.substitute_poly(g.base, values), Fraction(1, g.order))
+        arguments = [self.substitute(argument, values) for argument in g.arguments]
+        rules: dict[str, Callable[..., _Element]] = {
+            "exp": self.exponential, "log": self.logarithm, "erf": self.erf, "arctan": self.arctan, "T": self.owen_t,
+            "bvn": self.bivariate, "cos": lambda angle: self.circle(angle)[0], "sin": lambda angle: self.circle(angle)[1],
+        }  # fmt: skip
+        if g.kind not in rules:
+            raise _Unsupported(f"no value of {g.kind}.")
+        return rules[g.kind](*arguments)
 
     def is_smooth(self, element: _Element) -> bool:
         """Whether an element has no singularity for any values its symbols' assumptions allow: proven infinitely
@@ -1146,23 +1264,16 @@ class _Field:
             rho = g.arguments[2]
             inside = self.sign_of(self.subtract(self.one, self.multiply(rho, rho))) == POSITIVE
             return inside and all(map(self.is_smooth, g.arguments))
-        if g.kind == "sin":
-            return self.is_smooth_generator(self.generators[g.index - 1])  # made together with its cosine
-        if g.kind in ("exp", "cos", "erf", "arctan", "T"):
+        if g.kind in ("exp", "cos", "sin", "erf", "arctan", "T"):
             return all(map(self.is_smooth, g.arguments))
         return False
 
-    def at(self, element: _Element, anchor: dict[sp.Basic, sp.Rational]) -> _Element | None:
+    def at(self, element: _Element, anchor: dict[sp.Basic, int]) -> _Element | None:
         """The value at a point of the domain or, if the element is smooth up to there, of its boundary."""
-        closed = {s: self.memory.dummy(s, nonnegative=True) for s, v in anchor.items() if v == 0 and s.is_positive}
-        expr = self.expression(element).xreplace(closed)
-        if closed and not self.is_smooth(self.read(expr)):
+        edge = {s: self.atom(self.memory.dummy(s, nonnegative=True)) for s, v in anchor.items() if v == 0 and s.is_positive}
+        if edge and not self.is_smooth(self.substitute(element, edge)):
             return None
-        try:
-            value = self.read(expr.xreplace({closed.get(s, s): v for s, v in anchor.items()}))
-        except _Undefined:
-            return None
-        return value if not self.symbols_of(value) & set(anchor) else None
+        return self.substitute(element, {s: self.number(v) for s, v in anchor.items()})
 
     # ------------------------------------------------------------------------------------ Owen's T and Φ₂
 
@@ -1176,7 +1287,7 @@ class _Field:
             edge = self.erf(self.multiply(h, self.rational_power(self.number(2), Fraction(-1, 2))))
             return self.multiply(a, self.scale(Fraction(1, 8), self.subtract(self.one, self.multiply(edge, edge))))
         if not self.is_real(h, a):
-            return self.function("T", (h, a), OwenT(self.expression(h), self.expression(a)))
+            return self.function("T", (h, a), lambda: OwenT(self.expression(h), self.expression(a)))
         outside = self.one
         for generator, power in zip(self.generators, a.num.term_content().degrees(), strict=False):
             if power and generator.kind == "sign":  # T(h, s a) = s T(h, a) for s in {−1, 0, 1}
@@ -1200,7 +1311,7 @@ class _Field:
                         return self.complement(h, a, direction, sign, generator)
         positive = self.sign_of(a)
         generator = self.make(
-            "T", OwenT(self.expression(h), self.expression(a)), self.symbols_of(h, a), arguments=(h, a), real=True,
+            "T", lambda: OwenT(self.expression(h), self.expression(a)), self.symbols_of(h, a), arguments=(h, a), real=True,
             bounded=True, inside=True, sign=positive,
         )  # fmt: skip
         self.functions["T"].append(generator)
@@ -1256,10 +1367,9 @@ class _Field:
                         return self.subtract(at_x, letter)
                     if flip_x and same_y:
                         return self.subtract(at_y, letter)
-        expr = BivariateNormalCDF(*map(self.expression, (h, k, rho)))
         real = self.is_real(h, k, rho)
         generator = self.make(
-            "bvn", expr, self.symbols_of(h, k, rho), arguments=(h, k, rho), real=real, bounded=real,
+            "bvn", lambda: BivariateNormalCDF(*map(self.expression, (h, k, rho))), self.symbols_of(h, k, rho), arguments=(h, k, rho), real=real, bounded=real,
             sign=NONNEGATIVE if real else UNKNOWN,
         )  # fmt: skip
         self.functions["bvn"].append(generator)
@@ -1306,7 +1416,7 @@ class _Field:
         if core.constant is not None:
             return core
         used = self.used(core.num, core.den)
-        if core.den.is_constant() and all(g.expr in names for g in used):
+        if core.den.is_constant() and all(g.atom in names for g in used):
             (monomial,) = core.num.to_dict()
             powers = [int(monomial[g.index]) for g in used]
             if any(p % 2 for p in powers):
@@ -1320,10 +1430,10 @@ class _Field:
             if self.equal(generator.arguments[0], core):
                 return self.element(generator)
         present = [n for n in names if n in self.symbols_of(core)]
-        expr = GaussianIntegral(self.expression(core), present)
-        free = self.symbols_of(core) - frozenset(names)
-        real = self.is_real(core)
-        generator = self.make("integral", expr, free, arguments=(core,), real=real)
+        free, real = self.symbols_of(core) - frozenset(names), self.is_real(core)
+        generator = self.make(
+            "integral", lambda: GaussianIntegral(self.expression(core), present), free, arguments=(core,), real=real
+        )
         known.append(generator)
         return self.element(generator)
 
@@ -1372,8 +1482,7 @@ class _Field:
                 return False
             if symbol not in self.symbols_of(element):
                 continue
-            slope = self.read(sp.diff(self.expression(element), symbol))
-            if not slope.is_zero:
+            if not self.derivative(element, symbol).is_zero:
                 continue
             values = (self.at(element, anchor) for anchor in _anchors([symbol]))
             value = next((v for v in values if v is not None), None)
@@ -1454,8 +1563,9 @@ class _Field:
             return self.rational_power(base, value)
         if self.sign_of(base) == POSITIVE:
             return self.exponential(self.multiply(exponent, self.logarithm(base)))
-        expr = sp.Pow(self.expression(base), self.expression(exponent), evaluate=False)
-        return self.function("power", (base, exponent), expr)
+        return self.function(
+            "power", (base, exponent), lambda: sp.Pow(self.expression(base), self.expression(exponent), evaluate=False)
+        )
 
     def read_opaque(self, expr: sp.Expr) -> _Element:
         """A term no rule speaks about: the same generator for the same function of equal arguments."""
@@ -1467,11 +1577,12 @@ class _Field:
             raise _Unsupported(f"{expr} is not one number.")
         if _is_transparent(expr):
             arguments = tuple(map(self.read, expr.args))
-            facts = {}
-            if isinstance(expr, AppliedUndef):
-                facts = {"real": expr.is_real is True, "sign": POSITIVE if expr.is_positive else NONNEGATIVE if expr.is_nonnegative else UNKNOWN}
-                expr = expr.func(*map(self.expression, arguments))
-            return self.function(expr.func, arguments, expr, **facts)
+            if not isinstance(expr, AppliedUndef):
+                return self.function(expr.func, arguments, lambda: expr)
+            sign = POSITIVE if expr.is_positive else NONNEGATIVE if expr.is_nonnegative else UNKNOWN
+            real = expr.is_real is True
+            build = lambda: expr.func(*map(self.expression, arguments))  # noqa: E731
+            return self.function(expr.func, arguments, build, real=real, sign=sign)
         return self.atom(expr)
 
 
@@ -1646,20 +1757,18 @@ def _is_interval(symbol: sp.Basic) -> bool:
     return bool(symbol.is_positive or symbol.is_negative or symbol.is_zero is None)
 
 
-def _anchors(symbols: Sequence[sp.Basic]) -> list[dict[sp.Basic, sp.Rational]]:
-    """A few exact points at which functions tend to have known values: zeros and ones."""
+def _anchors(symbols: Sequence[sp.Basic]) -> list[dict[sp.Basic, int]]:
+    """A few exact points, in the domain or on its edge, at which functions tend to have known values."""
     points = []
     for low, high in ((0, 1), (1, 1), (1, 2)):
         values = {}
-        for symbol in symbols:
-            if symbol.is_positive:
-                values[symbol] = sp.Integer(max(low, 1) if symbol.is_integer else low if low == 0 else high)
-            elif symbol.is_negative:
-                values[symbol] = sp.Integer(-high)
-            elif symbol.is_nonpositive:
-                values[symbol] = sp.Integer(-low)
+        for s in symbols:
+            if s.is_positive:
+                values[s] = 1 if s.is_integer and low == 0 else low if low == 0 else high
+            elif s.is_nonpositive:
+                values[s] = -high if s.is_negative else -low
             else:
-                values[symbol] = sp.Integer(low)
+                values[s] = low
         points.append(values)
     return points
 

@@ -332,39 +332,73 @@ def _mp_owens_t(h: Any, a: Any) -> Any:
 
 
 def _mp_wedge(h: Any, a: Any) -> Any:
-    """T(h, a) = (a e^{−h²/2}/2π) ∫_0^1 e^{−(ah)²u²/2}/(1 + a²u²) du for h ≥ 0, 0 ≤ a ≤ 1."""
-    exponent = (a * h) ** 2 / 2
-    if exponent > mpmath.mp.prec:  # the rest of the integral up to infinity is below the last bit
+    """T(h, a) for h ≥ 0 and 0 ≤ a ≤ 1, with z = h²/2 and w = a²z, by one of two series.
+
+    a² ≤ 1/2:  T = (a e^{−z}/2π) Σ_j (−a²)^j I_j,  I_j = ∫_0^1 u^{2j} e^{−wu²} du = (e^{−w} + 2w I_{j+1})/(2j + 1)
+    a² > 1/2:  T = (1/2π) (arctan a − Σ_j (−1)^j a^{2j+1} P(Poisson(z) > j)/(2j + 1))
+
+    Source of the second: Owen (1956), section 2; of the first: expand 1/(1 + a²u²).
+    """
+    bits, z = mpmath.mp.prec, h * h / 2
+    w = a * a * z
+    if w > bits:  # the rest of the integral up to infinity is below the last bit
         return _mp_upper_tail(h) / 2
-    pieces = int(mpmath.sqrt(exponent)) + 2
-    integral = mpmath.quad(
-        lambda u: mpmath.exp(-exponent * u * u) / (1 + a * a * u * u),
-        mpmath.linspace(0, 1, pieces + 1),
-        method="gauss-legendre",
-    )
-    return a * mpmath.exp(-h * h / 2) * integral / (2 * mpmath.pi)
+    if 2 * a * a <= 1:
+        terms = bits + 10
+        integral, total = mpmath.mpf(0), mpmath.mpf(0)
+        edge = mpmath.exp(-w)
+        for j in range(max(terms, int(2 * w)) + bits + 10, -1, -1):
+            integral = (edge + 2 * w * integral) / (2 * j + 1)
+            if j <= terms:
+                total = integral - a * a * total
+        return a * mpmath.exp(-z) * total / (2 * mpmath.pi)
+    with mpmath.workprec(bits + int(1.5 * z) + 20):
+        probability = mpmath.exp(-z)
+        tail, power, total, j = 1 - probability, +a, mpmath.mpf(0), 0
+        smallest = mpmath.ldexp(1, -mpmath.mp.prec)
+        while j < z or tail > smallest:
+            total += power * tail / (2 * j + 1)
+            j += 1
+            probability *= z / j
+            tail -= probability
+            power *= -a * a
+        return (mpmath.atan(a) - total) / (2 * mpmath.pi)
 
 
 def _mp_complement(h: Any, a: Any) -> Any:
-    """T(h, ∞) − T(h, a) = Q(h)Q(ah) − (T(ah, ∞) − T(ah, 1/a)) for h ≥ 0 and a ≥ 0."""
-    if a < 1:
-        if a == 0:
-            return _mp_upper_tail(h) / 2
-        return _mp_upper_tail(h) * _mp_upper_tail(a * h) - _mp_complement(a * h, 1 / a)
+    """U(h, a) = T(h, ∞) − T(h, a) = Q(h)Q(ah) − U(ah, 1/a) for h ≥ 0 and a ≥ 0."""
+    if a == 0:
+        return _mp_upper_tail(h) / 2
     if h == 0:
         return mpmath.atan(1 / a) / (2 * mpmath.pi)
-    # (e^{−h²(1+a²)/2}/2π) ∫_0^∞ e^{−h²(au + u²/2)}/(1 + (a + u)²) du, cut where the exponent reaches prec
-    rate = h * h
-    end = 4 * mpmath.mp.prec / (rate * a + mpmath.sqrt(rate * mpmath.mp.prec))
-    # panels no wider than the distance to the pole at −a ± i
-    start, cuts = mpmath.mpf(0), [mpmath.mpf(0)]
-    while start < end:
-        start = min(end, start + min((a + start) / 2 + mpmath.mpf(1) / 2, end / 8))
-        cuts.append(start)
+    if a <= 1:
+        if (a * h) ** 2 < 2 * mpmath.mp.prec:
+            return _mp_complement_near(h, a)
+        return _mp_upper_tail(h) * _mp_upper_tail(a * h) - _mp_complement_far(a * h, 1 / a)
+    if h**2 < 2 * mpmath.mp.prec:
+        return _mp_upper_tail(h) * _mp_upper_tail(a * h) - _mp_complement_near(a * h, 1 / a)
+    return _mp_complement_far(h, a)
+
+
+def _mp_complement_near(h: Any, a: Any) -> Any:
+    """Q(h)/2 − T(h, a) for 0 < a ≤ 1, with the bits that the subtraction costs."""
+    with mpmath.workprec(mpmath.mp.prec + int((a * h) ** 2) + 10):
+        return _mp_upper_tail(h) / 2 - _mp_wedge(h, a)
+
+
+def _mp_complement_far(h: Any, a: Any) -> Any:
+    """U(h, a) for a ≥ 1 and large h.
+
+    U(h, a) = (e^{−h²(1+a²)/2}/2πh²a) ∫_0^∞ e^{−v−v²/(2h²a²)}/(1 + (a + v/(h²a))²) dv
+    """
+    rate = h * h * a
+    end = mpmath.mp.prec
     integral = mpmath.quad(
-        lambda u: mpmath.exp(-rate * (a * u + u * u / 2)) / (1 + (a + u) ** 2), cuts, method="gauss-legendre"
+        lambda v: mpmath.exp(-v - v * v / (2 * rate * a)) / (1 + (a + v / rate) ** 2),
+        mpmath.linspace(0, end, end // 16 + 1),
+        method="gauss-legendre",
     )
-    return mpmath.exp(-rate * (1 + a * a) / 2) * integral / (2 * mpmath.pi)
+    return mpmath.exp(-h * h * (1 + a * a) / 2) * integral / (2 * mpmath.pi * rate)
 
 
 def _mp_half_wedge(h: Any, other: Any, rho: Any) -> Any:

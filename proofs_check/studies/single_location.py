@@ -122,15 +122,15 @@ OVERLAPS: dict[sp.Expr, sp.Expr] = {
 }
 
 CONSTANTS = {
-    L: (1, 40),
-    lam: (0, 3),
-    m: (-8, 8),
-    gamma: (0, 2),
-    sigma: (0, 2),
-    epsilon: (0, 1),
+    L: (1, sp.oo),
+    lam: (0, sp.oo),
+    m: (-sp.oo, sp.oo),
+    gamma: (0, sp.oo),
+    sigma: (0, sp.oo),
+    epsilon: (0, sp.oo),
 }
 DOMAIN = Domain(
-    {kappa: (-1, 1), nu: (-1, 1), theta: (-1, 1), eta: (-1, 1), rho: (-1, 1), q_k: (0, 3), q_v: (0, 3), **CONSTANTS}
+    {kappa: (-1, 1), nu: (-1, 1), theta: (-1, 1), eta: (-1, 1), rho: (-1, 1), q_k: (0, sp.oo), q_v: (0, sp.oo), **CONSTANTS}
 )
 SPHERES = DOMAIN.restrict({q_k: 1, q_v: 1})
 ON_SPHERES = {q_k: 1, q_v: 1}
