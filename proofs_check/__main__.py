@@ -221,7 +221,7 @@ def _formulas(study: Study) -> list[tuple[str, Any]]:
     """What a LaTeX file shows of a study: sentences, each with its formula."""
     items: list[tuple[str, Any]] = [(f"Source: {study.source}", None)]
     items += [(_caption(claim), claim.statement) for claim in study.claims]
-    items += [(_title_of(function), function().latex(to_latex)) for function in study.derivations]
+    items += [(_title_of(function), function().latex()) for function in study.derivations]
     return items
 
 

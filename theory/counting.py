@@ -19,7 +19,9 @@ from itertools import product
 import sympy as sp
 
 from .gaussian import NoClosedForm
-from .variables import Latent, Row, TokenMatrix
+from .variables import Row, TokenGroup, TokenMatrix
+
+LETTERS = "lrstuvw"
 
 __all__ = ["TokenSum", "falling_factorial", "representatives", "set_partitions", "token_sums"]
 
@@ -145,43 +147,64 @@ def representatives(term: TokenSum) -> Iterator[tuple[sp.Expr, sp.Expr]]:
         names = ", ".join(X.name for X in grouped)
         raise NoClosedForm(f"no rule for two prompts with token groups in one expression: {names}")
     groups = grouped[0].groups if grouped else (matrices[0].groups if matrices else ())
-    place = {label: _group_of(label, groups, grouped) for label in singled}
+    known = {label: _group_of(label, groups, grouped) for label in singled}
     if not term.indices:
-        yield sp.Integer(1), _located(term.body, place)
+        yield sp.Integer(1), _located(term.body, known)
         return
     _check_ranges(term, matrices)
-    sizes = [group.size - sum(1 for g in place.values() if g == i) for i, group in enumerate(groups)]
+    sizes = [group.size - list(known.values()).count(g) for g, group in enumerate(groups)]
     if not groups:
         yield from _without_tokens(term)
         return
+    candidates = [*(Place(label=label) for label in singled), *(Place(group=g) for g in range(len(groups)))]
     for partition in set_partitions(term.indices):
-        for choice in product([*singled, *range(len(groups))], repeat=len(partition)):
-            labels = [c for c in choice if not isinstance(c, int)]
+        for choice in product(candidates, repeat=len(partition)):
+            labels = [place.label for place in choice if place.group is None]
             if len(set(labels)) < len(labels):
                 continue
-            count = sp.Mul(*(falling_factorial(n, choice.count(g)) for g, n in enumerate(sizes)))
-            if count == 0:
+            fresh = [place.group for place in choice if place.group is not None]
+            number = sp.Mul(*(falling_factorial(n, fresh.count(g)) for g, n in enumerate(sizes)))
+            if number == 0:
                 continue
-            where, located = {}, dict(place)
-            used = 0
-            for block, target in zip(partition, choice, strict=True):
-                if isinstance(target, int):
-                    used += 1
-                    label: sp.Expr = sp.Symbol(f"l_{used}", integer=True)
-                    fresh = sp.Dummy(label.name, integer=True)
-                    where.update({index: fresh for index in block})
-                    located[fresh] = target
-                else:
-                    where.update({index: target for index in block})
-            body = term.body.xreplace(where)
-            body = body.replace(lambda e: isinstance(e, sp.KroneckerDelta) and not e.is_number, _delta)
-            body = _located(body, located)
-            names = {
-                fresh: sp.Symbol(f"l_{i + 1}", integer=True)
-                for i, fresh in enumerate(k for k in located if isinstance(k, sp.Dummy))
+            names = _names(choice, groups)
+            where = {index: name for block, name in zip(partition, names, strict=True) for index in block}
+            located = known | {
+                name: place.group for name, place in zip(names, choice, strict=True) if place.group is not None
             }
-            _check_free_of_position(body, set(names))
-            yield count, body.xreplace(names)
+            yield number, _at_representatives(term, where, located)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block of indices sits: at a token that the expression singles out, or at a fresh one of a group."""
+
+    label: sp.Expr | None = None
+    group: int | None = None
+
+
+def _names(choice: Sequence[Place], groups: Sequence[TokenGroup]) -> list[sp.Expr]:
+    """A name for the token of each block: the location it sits at, or a letter for its group and a number."""
+    names: list[sp.Expr] = []
+    for position, place in enumerate(choice):
+        if place.group is None:
+            names.append(place.label)
+        elif groups[place.group].at is not None:
+            names.append(groups[place.group].at)
+        else:
+            letter = LETTERS[sum(group.at is None for group in groups[: place.group]) % len(LETTERS)]
+            names.append(sp.Symbol(f"{letter}_{choice[: position + 1].count(place)}", integer=True))
+    return names
+
+
+def _at_representatives(term: TokenSum, where: dict, located: dict) -> sp.Expr:
+    """The summand with its indices at representative tokens, every row told its group."""
+    positions = {index: sp.Dummy(integer=True) for index in where}
+    placed = term.body.xreplace(positions)
+    _check_free_of_position(placed, set(positions.values()))
+    body = term.body.xreplace(where)
+    if body.has(sp.KroneckerDelta):
+        body = body.replace(sp.KroneckerDelta, _delta)
+    return _located(body, located)
 
 
 def _delta(*args: sp.Expr) -> sp.Expr:
@@ -225,11 +248,10 @@ def _check_ranges(term: TokenSum, matrices: list[TokenMatrix]) -> None:
 
 
 def _check_free_of_position(body: sp.Expr, positions: set[sp.Expr]) -> None:
-    left = body.xreplace({row: sp.MatrixSymbol("x", *row.shape) for row in _rows(body)}).free_symbols & positions
-    if left:
-        raise NoClosedForm(
-            f"the summand depends on its position {left.pop()} other than through the tokens there: {body}"
-        )
+    plain = body.xreplace({row: sp.MatrixSymbol("x", *row.shape) for row in _rows(body)})
+    plain = plain.xreplace({delta: sp.Integer(1) for delta in plain.atoms(sp.KroneckerDelta)})
+    if plain.free_symbols & positions:
+        raise NoClosedForm(f"the summand depends on its position other than through the token there: {body}")
 
 
 def _without_tokens(term: TokenSum) -> Iterator[tuple[sp.Expr, sp.Expr]]:

@@ -8,7 +8,7 @@ scalars, written with a tilde; `where` lists their laws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import sympy as sp
 
 from .expectation import Evaluation, Expectation, as_scalar, moments_of, representative_terms
 from .gaussian import Base, JointLaw, Moment, Rewriting, rewrite
+from .latex import chain, to_latex
 from .reading import Monomial
 from .variables import GaussianScalar, gaussians
 
@@ -69,24 +70,20 @@ class Derivation:
             lines.append("provided " + ", ".join(map(str, self.conditions)))
         return "\n".join(lines)
 
-    def latex(self, printer: Callable[[sp.Basic], str] = sp.latex) -> str:
+    def latex(self) -> str:
         """An aligned LaTeX block, the reasons in the margin."""
-        steps = list(self.steps)
-        rows = [(printer(step.after), step.rule) for step in steps]
-        if len(rows) > SHOWN_LINES:
+        lines = [(step.after, step.rule) for step in self.steps]
+        if len(lines) > SHOWN_LINES:
             kept = SHOWN_LINES // 2
-            rows = [*rows[:kept], (rf"\cdots\quad({len(rows) - 2 * kept}\text{{ more lines}})", ""), *rows[-kept:]]
-        body = [rf"{printer(self.start)} &= {rows[0][0] if rows else printer(self.result)}"]
-        if rows:
-            body[0] += rf" && \text{{({rows[0][1]})}}"
-        body += [rf"&= {text} && \text{{({rule})}}" if rule else f"&= {text}" for text, rule in rows[1:]]
-        for a in self.where:
-            mean, variance = a.family.mean[a.index], a.family.covariance[a.index, a.index]
-            law = rf"\mathcal{{N}}\left({printer(mean)}, {printer(variance)}\right)"
-            body.append(rf"&\text{{where }} {printer(a)} \sim {law}")
-        if self.conditions:
-            body.append(r"&\text{provided } " + r",\; ".join(printer(c) for c in self.conditions))
-        return "\\begin{aligned}\n" + " \\\\\n".join(body) + "\n\\end{aligned}"
+            left_out = sp.Symbol(f"… {len(lines) - 2 * kept} more lines …")
+            lines = [*lines[:kept], (left_out, ""), *lines[-kept:]]
+        block = chain(self.start, lines)
+        notes = [rf"{to_latex(a)} \sim {_law_latex(a)}" for a in self.where]
+        notes += [to_latex(condition) for condition in self.conditions]
+        if not notes:
+            return block
+        body = block.removesuffix("\n\\end{aligned}")
+        return body + " \\\\\n" + " \\\\\n".join(rf"&\qquad {note}" for note in notes) + "\n\\end{aligned}"
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {self.latex()}$"
@@ -262,6 +259,11 @@ def _carries(variable: sp.Expr, law: JointLaw, i: int) -> bool:
             if isinstance(other, GaussianScalar) and other.family == family
         )
     return True
+
+
+def _law_latex(a: GaussianScalar) -> str:
+    mean, variance = a.family.mean[a.index], a.family.covariance[a.index, a.index]
+    return rf"\mathcal{{N}}\left({to_latex(mean)}, {to_latex(variance)}\right)"
 
 
 def _letter(variable: sp.Expr, i: int) -> str:

@@ -18,6 +18,7 @@ import sympy as sp
 
 from .domain import Domain
 from .expectation import Evaluation
+from .latex import related
 from .laws import Law
 from .layers import Layer
 from .variables import Dot
@@ -86,7 +87,7 @@ class Risk:
         return replace(self, expr=self.expr.subs(known), parameters=remaining, domain=domain)
 
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle R = {sp.latex(self.expr)}$"
+        return rf"$\displaystyle {related(sp.Symbol('R'), '=', self.expr)}$"
 
 
 def population_risk(
