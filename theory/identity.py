@@ -3,42 +3,48 @@
     reduces_to_zero(expr)   True: proven zero.  False: not proven (never a proof that it is not zero).
     normal_form(expr)       the same function, written so that equal things look equal as far as possible.
 
-**Method.** The expression is read bottom-up as a fraction of polynomials over Q in *generators*: symbols, and
-terms such as √(1 + 2λ²s), exp(−u²), erf(u), T(h, a). Between generators only relations that hold at every point are
-used; polynomials are reduced by them, and the expression is zero when its numerator reduces to 0. No floating-point
-number and no random point takes part; sympy's `simplify`, `equals` and `evalf` are never asked.
+**Method.** The expression is read bottom-up as a fraction of polynomials over Q in *generators*: symbols,
+and terms such as √(1 + 2λ²s), exp(−u²), erf(u), T(h, a). Between generators only relations that hold at
+every point are used; polynomials are reduced by them, and the expression is zero when its numerator reduces
+to 0. No floating-point number and no random point takes part; sympy's `simplify`, `equals`, `evalf` and
+`diff` are never asked.
 
-**What True means.** The expression is zero for all values of its symbols that their assumptions allow, wherever
-it is defined: denominators different from zero, logarithms of nonzero numbers, arguments of special functions in
-their domain. Fractional powers, logarithms and arcs take their principal values. A symbol without assumptions is a
-complex number; the relations marked (real) need the assumption.
+**What True means.** The expression is zero for all values of its symbols that their assumptions allow,
+wherever it is defined: denominators different from zero, logarithms of nonzero numbers, arguments of special
+functions in their domain. Fractional powers, logarithms and arcs take their principal values. A symbol
+without assumptions is a complex number; the relations marked (real) need the assumption.
 
-**The relations**, with b, u, v elements of the field and s > 0 meaning *proven* by `_Field.sign`:
+**The relations.** *Proven* signs are those of `_Field.sign`.
 
-    powers      (b^{1/N})^N = b; (ab)^r = a^r b^r if a ≥ 0; (f²)^r = |f|^{2r} (real); √(P + Q ± 2√(PQ)) = √P ± √Q
-    sign        |u| = u sign u, sign(uv) = sign u sign v (real); with s = sign f: s³ = s, f s² = f; s² = 1 where the
-                expression divides by f; Heaviside = (1 + s)/2 + (H(0) − ½)(1 − s²); max, min by |a − b| (real)
+    powers      (b^{1/N})^N = b; (ab)^r = a^r b^r if a ≥ 0; (f²)^r = |f|^{2r} (real);
+                √(P + Q ± 2√(PQ)) = √P ± √Q if P ≥ Q ≥ 0
+    sign        |u| = u sign u, sign(uv) = sign u sign v (real); with s = sign f: s³ = s, f s² = f, and
+                s² = 1 where the expression divides by f; H(x) = (1 + s)/2 + (H(0) − ½)(1 − s²);
+                max and min by |a − b| (real)
     exp         exp(Σ rⱼBⱼ) = Π exp(Bⱼ)^{rⱼ} over a Q-basis of the exponents; hyperbolic functions by exp;
                 exp(r log b) = b^r; b^e = exp(e log b) if b > 0
     log         log(a z) = log a + log z if a > 0; log exp(u) = u (real)
-    sin, cos    sin² + cos² = 1, addition over a Q-basis of the angles, multiples of π, values at arcs
-    arcs        arccos = π/2 − arcsin; arcsin u = arctan(u/√(1 − u²)) if 1 − u² > 0; arctan u = Σ rⱼ arctan uⱼ + C when
-                all derivatives agree, all arguments are smooth on the (connected) domain, and C is the exact
-                difference at one point of it
+    sin, cos    sin² + cos² = 1; addition over a Q-basis of the angles; multiples of π; values at arcs
+    arcs        arccos = π/2 − arcsin; arcsin u = arctan(u/√(1 − u²)) if 1 − u² > 0;
+                arctan u = Σ rⱼ arctan uⱼ + C when all derivatives agree, all arguments are smooth on the
+                (connected) domain, and C is the exact difference at one point of it
     erf         odd; erfc = 1 − erf; Φ(x) = (1 + erf(x/√2))/2
-    T(h, a)     even in h, odd in a; T(h, 1) = (1 − erf²(h/√2))/8; T(0, a) = arctan(a)/2π;
+    T(h, a)     even in h, odd in a (real); T(h, 1) = (1 − erf²(h/√2))/8; T(0, a) = arctan(a)/2π;
                 T(h, a) + T(ah, 1/a) = (1 − erf(h/√2) erf(ah/√2))/4 if a > 0
-    Φ₂(h, k; ρ) symmetric; Φ₂(h, −k; −ρ) = Φ(h) − Φ₂(h, k; ρ); Φ₂(h, h; ρ) = Φ(h) − 2T(h, √((1−ρ)/(1+ρ)));
-                Φ₂(0, k; ρ) = Φ(k)/2 + T(k, ρ/√(1−ρ²)), these two where 1 ± ρ ≠ 0 is proven or divided by
-    E f(t)      GaussianIntegral is linear, does not see t → −t nor (two variables) t₁ ↔ t₂, E 1 = 1, E t^{2k} = (2k−1)!!
-    last        a numerator without singularities on a connected domain, with one derivative that reduces to zero,
-                does not depend on that symbol: it is set to one exact value (`_Field.is_constant_zero`)
+    Φ₂(h, k; ρ) symmetric; Φ₂(h, −k; −ρ) = Φ(h) − Φ₂(h, k; ρ);
+                Φ₂(h, h; ρ) = Φ(h) − 2T(h, √((1−ρ)/(1+ρ))) where 1 + ρ ≠ 0 is proven or divided by;
+                Φ₂(0, k; ρ) = Φ(k)/2 + T(k, ρ/√(1−ρ²)) where 1 − ρ² ≠ 0 is
+    E f(t)      GaussianIntegral is linear and does not see t → −t nor (two variables) t₁ ↔ t₂;
+                E 1 = 1, E t^{2k} = (2k−1)!!
+    last        a numerator without singularities on a connected domain, with a derivative that reduces to
+                zero, does not depend on that symbol: it is set to one exact value
 
-**Limits.** Nested roots are opened only in the form above, two nested roots may hide a zero, so may algebraic numbers;
-arctangents of unrelated numbers are independent; Owen's T and Φ₂ of different kinds are related only as listed;
-integrals are not integrated by parts; sums, matrices and unknown functions are opaque.
+**Limits.** Nested roots are opened only in the form above, and other dependent algebraic numbers may hide a
+zero. Arctangents of unrelated numbers are independent. T and Φ₂ of different kinds are related only as
+listed. Integrals are not integrated by parts. Sums, matrices and unknown functions are opaque.
 
-References: Davenport, Siret, Tournier, Computer Algebra (1988), ch. 2, for normal forms; Owen, Comm. Stat. B 9 (1980) 389.
+References: J. Davenport, Y. Siret, É. Tournier, Computer Algebra (1988), chapter 2, on normal forms;
+D. B. Owen, Comm. Stat. B 9 (1980) 389.
 """
 
 from __future__ import annotations
@@ -87,14 +93,14 @@ class _Refine(Exception):
     """A finer root of a known base, or more room, is needed: read the expression again from the start."""
 
 
-# ---------------------------------------------------------------------------------------------- the two promises
+# ------------------------------------------------------------ the two promises
 
 
 def reduces_to_zero(expr: sp.Expr) -> bool:
     """Whether `expr` is proven zero by exact normal forms.
 
-    True only with a proof: zero for all values the symbols' assumptions allow, wherever defined. False means *not
-    proven*, for lack of a rule, for size, or because it is not zero: ask for a point before calling it nonzero.
+    True only with a proof: zero for all values the symbols' assumptions allow, wherever defined. False means
+    *not proven*, for lack of a rule, for size, or because it is not zero: ask for a point before saying so.
 
     Args:
         expr: a sympy expression without floating-point numbers.
@@ -148,7 +154,9 @@ def normal_form(expr: sp.Expr) -> sp.Expr:
 
 def _exact(expr: Any) -> sp.Expr:
     if isinstance(expr, float | complex):
-        raise ValueError(f"expected exact numbers, got the float {expr!r}; write sympy.Rational('0.1'), not 0.1.")
+        raise ValueError(
+            f"expected exact numbers, got the float {expr!r}; write sympy.Rational('0.1'), not 0.1."
+        )
     if isinstance(expr, int | Fraction):
         return sp.Rational(expr.numerator, expr.denominator)
     if not isinstance(expr, sp.Expr) or getattr(expr, "is_Matrix", False):
@@ -175,19 +183,19 @@ def _with_refinement(question: Callable[[_Field], Answer]) -> Answer:
     raise ExpressionTooLarge(f"more than {_MAX_ATTEMPTS} refinements of the roots.")
 
 
-# -------------------------------------------------------------------------------------------------------- nouns
+# ------------------------------------------------------------ nouns
 
 
 @dataclass
 class _Memory:
-    """What survives a refinement: the order N of the root b^{1/N} of each base, exp(B/N) of each exponent; room."""
+    """What survives a refinement: the order N of each b^{1/N}, exp(B/N), cos(B/N); the room needed."""
 
     orders: dict[tuple[str, sp.Expr], int] = field(default_factory=dict)
     capacity: int = 32
     dummies: dict[Any, sp.Dummy] = field(default_factory=dict)
 
     def dummy(self, key: Any, **assumptions: bool) -> sp.Dummy:
-        """A symbol of our own, the same one in every reading: bound variables, and symbols on a closed interval."""
+        """A symbol of our own, the same in every reading, for a bound variable or a closed interval."""
         if key not in self.dummies:
             self.dummies[key] = sp.Dummy("t", **assumptions)
         return self.dummies[key]
@@ -232,11 +240,10 @@ class _Element:
 class _Generator:
     """One letter of the polynomials.
 
-    kind        "symbol", "opaque", "root", "exp", "sign", "log", "cos", "sin", "arctan", "arcsin", "erf", "T", "bvn",
-                "integral", "imaginary"
+    kind        "symbol", "opaque", "root", "exp", "sign", "log", "cos", "sin", "arctan", "arcsin", "erf",
+                "T", "bvn", "integral", "imaginary"
     symbols     the symbols its value depends on
-    sign        proven sign; `real` whether it is proven real; `bounded` whether it is proven to lie in [−1, 1];
-                `inside` in (−1, 1)
+    sign, real  what is proven about it; also `bounded`: in [−1, 1], and `inside`: in (−1, 1)
     minimum     for a positive integer symbol, 1: its smallest value
     order, base the relation root^order = base, sin² = 1 − cos², i² = −1; for a sign, order 1 and base f
     arguments   of erf, log, T, ...: the elements
@@ -288,6 +295,7 @@ class _Field:
         self.related: list[_Generator] = []
         self.memo: dict[sp.Expr, _Element] = {}
         self.atoms: dict[Any, _Generator] = {}
+        self.turns: dict[int, tuple[_Element, _Element]] = {}  # n -> cos and sin of π/n
         self.functions: dict[Any, list[_Generator]] = {}
         self.exponents: list[tuple[_Element, _Element, int]] = []  # (B, exp(B/N), N)
         self.angles: list[tuple[_Element, tuple[_Element, _Element], int]] = []  # (B, cos and sin of B/N, N)
@@ -299,9 +307,11 @@ class _Field:
         self.depth = 0
         self.integral_depth = 0
 
-    # ------------------------------------------------------------------------------------ generators
+    # ------------------------------------------------------------ generators
 
-    def make(self, kind: str, build: Callable[[], sp.Expr], symbols: Iterable[sp.Basic], **facts: Any) -> _Generator:
+    def make(
+        self, kind: str, build: Callable[[], sp.Expr], symbols: Iterable[sp.Basic], **facts: Any
+    ) -> _Generator:
         index = len(self.generators)
         if index >= self.memory.capacity:
             if index >= 1024:
@@ -329,20 +339,26 @@ class _Field:
         return all(g.real for e in elements for g in self.used(e.num, e.den))
 
     def atom(self, expr: sp.Expr) -> _Element:
-        """A symbol, a constant or an opaque term: a generator of its own, with what sympy assumes about it."""
+        """A symbol, a constant or an opaque term: a generator of its own, with sympy's assumptions."""
         if expr not in self.atoms:
             symbols = expr.free_symbols or set()
             sign, real = UNKNOWN, False
-            if expr.is_Atom or isinstance(expr, AppliedUndef | sp.MatrixBase) or getattr(expr, "is_symbol", False):
+            if (
+                expr.is_Atom
+                or isinstance(expr, AppliedUndef | sp.MatrixBase)
+                or getattr(expr, "is_symbol", False)
+            ):
                 real = expr.is_real is True
                 sign = POSITIVE if expr.is_positive else NONNEGATIVE if expr.is_nonnegative else UNKNOWN
                 sign = -2 if expr.is_negative else -1 if expr.is_nonpositive and not sign else sign
             minimum = 1 if sign == POSITIVE and expr.is_integer else 0
             kind = "symbol" if isinstance(expr, sp.Symbol) else "opaque"
-            self.atoms[expr] = self.make(kind, lambda: expr, symbols, sign=sign, real=real, minimum=minimum, atom=expr)
+            self.atoms[expr] = self.make(
+                kind, lambda: expr, symbols, sign=sign, real=real, minimum=minimum, atom=expr
+            )
         return self.element(self.atoms[expr])
 
-    # ------------------------------------------------------------------------------------ polynomials
+    # ------------------------------------------------------------ polynomials
 
     def poly(self, terms: dict[tuple[int, ...], fmpq]) -> fmpq_mpoly:
         return self.context.from_dict(terms)
@@ -363,8 +379,10 @@ class _Field:
             self.work += min(_MAX_PRODUCT, math.comb(length - 1 + exponent, exponent)) * length
             if self.work > _MAX_WORK:
                 raise ExpressionTooLarge(f"the power {exponent} of {length} terms.")
-        bits = max((max(int(c.p).bit_length(), int(c.q).bit_length()) for c in poly.to_dict().values()), default=0)
-        if bits > 1 and bits * exponent > _MAX_BITS or exponent.bit_length() > 40:
+        bits = max(
+            (max(int(c.p).bit_length(), int(c.q).bit_length()) for c in poly.to_dict().values()), default=0
+        )
+        if (bits > 1 and bits * exponent > _MAX_BITS) or exponent.bit_length() > 40:
             raise ExpressionTooLarge(f"the power {exponent} of a number of {bits} bits.")
         return poly**exponent
 
@@ -377,7 +395,7 @@ class _Field:
         return {power: self.poly(terms) for power, terms in parts.items()}
 
     def reduce(self, poly: fmpq_mpoly) -> fmpq_mpoly:
-        """Rewrite by the relations, latest generator first: each relation speaks of earlier generators only."""
+        """Rewrite by the relations, latest generator first: a relation speaks of earlier generators only."""
         degrees = poly.degrees()
         for generator in reversed(self.related):
             if degrees[generator.index] >= generator.order:
@@ -401,7 +419,9 @@ class _Field:
             result += self.times(term, self.to_power(generator.base, high)) if high else term
         return result
 
-    def rewrite_sign(self, parts: dict[int, fmpq_mpoly], generator: _Generator, letter: fmpq_mpoly) -> fmpq_mpoly:
+    def rewrite_sign(
+        self, parts: dict[int, fmpq_mpoly], generator: _Generator, letter: fmpq_mpoly
+    ) -> fmpq_mpoly:
         """s³ = s and f s² = f; s² = 1 when f is known not to vanish; s² = s and f s = f when f ≥ 0."""
         none = self.zero_poly
         constant = parts.get(0, none)
@@ -417,10 +437,10 @@ class _Field:
         return constant + quotient * generator.base + odd * letter + rest * letter**2
 
     def factor(self, poly: fmpq_mpoly) -> tuple[fmpq, list[tuple[fmpq_mpoly, int]]]:
-        """Content and irreducible factors, primitive over the integers; a large polynomial is left in one piece."""
+        """Content and irreducible factors, primitive over Z; a large polynomial is left in one piece."""
         key = str(poly)
         if key not in self.factors:
-            if len(poly) <= _MAX_FACTOR and poly.total_degree() <= 60 or len(poly) == 1:
+            if (len(poly) <= _MAX_FACTOR and poly.total_degree() <= 60) or len(poly) == 1:
                 content, factors = poly.factor()
                 factors = [(f, int(e)) for f, e in factors]
             else:
@@ -432,14 +452,14 @@ class _Field:
             self.factors[key] = (content, sorted(factors, key=lambda pair: str(pair[0])))
         return self.factors[key]
 
-    # ------------------------------------------------------------------------------------ field operations
+    # ------------------------------------------------------------ field operations
 
     def fraction(self, num: fmpq_mpoly, den: fmpq_mpoly) -> _Element:
         """Reduced by the relations, without common factor, the denominator with leading coefficient 1.
 
-        Powers of a root in the denominator are moved up: 1/b^{k/N} = b^{(N−k)/N}/b. So are i and signs, which
-        are their own inverses up to sign where they do not vanish. Nothing else multiplies the numerator, so a
-        numerator that reduces to zero is zero.
+        Powers of a root in the denominator are moved up: 1/b^{k/N} = b^{(N−k)/N}/b; so are i and signs, and
+        square roots of numbers. All these are nonzero where the denominator is, so a numerator that reduces
+        to zero is zero.
         """
         num, den = self.reduce(num), self.reduce(den)
         if den.is_zero():
@@ -469,15 +489,19 @@ class _Field:
         if len(den) > 8:
             return num, den
         roots = self.used(den)
-        if not roots or not all((g.kind == "root" and g.order == 2 or g.kind == "imaginary") and not g.symbols for g in roots):
+        if not roots or not all(
+            ((g.kind == "root" and g.order == 2) or g.kind == "imaginary") and not g.symbols for g in roots
+        ):
             return num, den
         new_num, norm = num, den
         for generator in reversed(roots):
             parts = self.by_powers(norm, generator.index)
-            conjugate = parts.get(0, self.zero_poly) - parts.get(1, self.zero_poly) * self.letters[generator.index]
+            conjugate = (
+                parts.get(0, self.zero_poly) - parts.get(1, self.zero_poly) * self.letters[generator.index]
+            )
             norm = self.reduce(self.times(norm, conjugate))
             new_num = self.reduce(self.times(new_num, conjugate))
-        # A nonzero rational norm shows that no conjugate was zero; otherwise the roots may depend on each other.
+        # A nonzero rational norm shows that no conjugate was zero; otherwise the roots may be dependent.
         return (new_num, norm) if norm.is_constant() and not norm.is_zero() else (num, den)
 
     def number(self, value: Fraction | int) -> _Element:
@@ -493,7 +517,9 @@ class _Field:
             total = by_denominator.get(key)
             by_denominator[key] = (element.num if total is None else total[0] + element.num, element.den)
         num, den = self.zero_poly, self.one_poly
-        for _, (other_num, other_den) in sorted(by_denominator.items(), key=lambda item: (len(item[1][1]), item[0])):
+        for _, (other_num, other_den) in sorted(
+            by_denominator.items(), key=lambda item: (len(item[1][1]), item[0])
+        ):
             if den.is_one():
                 num, den = self.times(num, other_den) + other_num, other_den
             elif len(den) * len(other_den) > _MAX_PRODUCT:
@@ -514,7 +540,11 @@ class _Field:
         return self.fraction(num, den)
 
     def scale(self, factor: Fraction | int, element: _Element) -> _Element:
-        return _Element(element.num * self.number(factor).num.leading_coefficient(), element.den) if factor else self.zero
+        return (
+            _Element(element.num * self.number(factor).num.leading_coefficient(), element.den)
+            if factor
+            else self.zero
+        )
 
     def negative(self, element: _Element) -> _Element:
         return _Element(-element.num, element.den)
@@ -541,7 +571,7 @@ class _Field:
             return True
         return self.reduce(self.times(left.num, right.den) - self.times(right.num, left.den)).is_zero()
 
-    # ------------------------------------------------------------------------------------ proven signs
+    # ------------------------------------------------------------ proven signs
 
     def sign(self, poly: fmpq_mpoly, effort: int = 2) -> int:
         """A proven sign of a real polynomial: 2 positive, 1 nonnegative, −1, −2, or 0 when nothing is proven.
@@ -611,7 +641,11 @@ class _Field:
                 elif power:
                     sign = _product_sign(sign, _power_sign(generator.sign, power))
             for generator in used:
-                if generator.kind == "sign" and monomial[generator.index] % 2 and not self.is_partner(generator, monomial):
+                if (
+                    generator.kind == "sign"
+                    and monomial[generator.index] % 2
+                    and not self.is_partner(generator, monomial)
+                ):
                     sign = _product_sign(sign, generator.sign)
             signs.add(sign)
         if not signs or UNKNOWN in signs or min(signs) < 0 < max(signs):
@@ -624,34 +658,38 @@ class _Field:
         return any(g.kind == "sign" and g.base == letter and monomial[g.index] % 2 for g in self.generators)
 
     def is_partner(self, generator: _Generator, monomial: tuple[int, ...]) -> bool:
-        if generator.base is None or len(generator.base) != 1 or not generator.base.leading_coefficient() == 1:
+        if generator.base is None or len(generator.base) != 1 or generator.base.leading_coefficient() != 1:
             return False
         degrees = generator.base.degrees()
         return sum(degrees) == 1 and bool(monomial[degrees.index(1)] % 2)
 
     def sign_in_one_letter(self, parts: dict[int, fmpq_mpoly], g: _Generator, effort: int) -> int:
-        """p = A + Bx with x in [−1, 1], with x = √c, or p = C + Bx + Ax² with a discriminant of known sign."""
+        """p = A + Bx with x in [−1, 1] or x = √c, or C + Bx + Ax² with a discriminant of known sign."""
         degree = max(parts)
         constant, slope = parts.get(0, self.zero_poly), parts.get(1, self.zero_poly)
         if degree == 1 and g.bounded:
             ends = self.sign(constant + slope, effort), self.sign(constant - slope, effort)
             if min(ends) >= 1 or max(ends) <= -1:
-                strict = min(map(abs, ends)) == POSITIVE or g.inside and max(map(abs, ends)) == POSITIVE
+                strict = min(map(abs, ends)) == POSITIVE or (g.inside and max(map(abs, ends)) == POSITIVE)
                 return (POSITIVE if strict else NONNEGATIVE) * (1 if ends[0] > 0 else -1)
         if degree == 1 and g.kind == "root" and g.order == 2 and g.sign > 0 and g.base is not None:
             signs = self.sign(constant, effort), self.sign(slope, effort)
             if signs[0] * signs[1] < 0:
-                difference = self.reduce(self.times(constant, constant) - self.times(self.times(slope, slope), g.base))
+                difference = self.reduce(
+                    self.times(constant, constant) - self.times(self.times(slope, slope), g.base)
+                )
                 return _product_sign(POSITIVE if signs[0] > 0 else -POSITIVE, self.sign(difference, effort))
         if degree == 2 and g.real:
             square = self.sign(parts[2], effort)
             if abs(square) == POSITIVE:
-                rest = self.sign(self.reduce(4 * self.times(parts[2], constant) - self.times(slope, slope)), effort)
+                rest = self.sign(
+                    self.reduce(4 * self.times(parts[2], constant) - self.times(slope, slope)), effort
+                )
                 if rest > 0:
                     return rest if square > 0 else -rest
         return UNKNOWN
 
-    # ------------------------------------------------------------------------------------ sign and absolute value
+    # ------------------------------------------------------------ sign and absolute value
 
     def sign_function(self, element: _Element) -> _Element | None:
         """sign u as a product over the irreducible factors of u; None unless u is real."""
@@ -678,9 +716,16 @@ class _Field:
         if key not in self.atoms:
             base = _Element(factor, self.one_poly)
             self.atoms[key] = self.make(
-                "sign", lambda: sp.sign(self.expression(base)), self.symbols_of(base), base=factor, order=1, real=True,
-                bounded=True, sign=sign, nonzero=str(factor) in self.nonzero,
-            )  # fmt: skip
+                "sign",
+                lambda: sp.sign(self.expression(base)),
+                self.symbols_of(base),
+                base=factor,
+                order=1,
+                real=True,
+                bounded=True,
+                sign=sign,
+                nonzero=str(factor) in self.nonzero,
+            )
         return self.element(self.atoms[key])
 
     def absolute(self, element: _Element) -> _Element | None:
@@ -688,7 +733,7 @@ class _Field:
         return None if sign is None else self.multiply(element, sign)
 
     def mark_nonzero(self, element: _Element) -> None:
-        """The expression divides by this element: its factors do not vanish where the expression is defined."""
+        """The expression divides by this element: its factors do not vanish where it is defined."""
         if element.is_zero:
             raise _Undefined("it divides by zero.")
         for factor, _ in self.factor(element.num)[1]:
@@ -705,7 +750,7 @@ class _Field:
         factors = self.factor(element.num)[1]
         return all(str(f) in self.nonzero or abs(self.sign(f)) == POSITIVE for f, _ in factors)
 
-    # ------------------------------------------------------------------------------------ fractional powers
+    # ------------------------------------------------------------ fractional powers
 
     def rational_power(self, element: _Element, exponent: Fraction) -> _Element:
         """b^r with the principal value, split over the factors of b that are proven nonnegative.
@@ -784,20 +829,32 @@ class _Field:
         if key not in self.atoms:
             order = self.memory.order("root", lambda: self.expression(element), exponent.denominator)
             self.atoms[key] = self.make(
-                "root", lambda: self.expression(element) ** sp.Rational(1, order), self.symbols_of(element),
-                base=base, order=order, real=real, sign=sign,
-            )  # fmt: skip
+                "root",
+                lambda: self.expression(element) ** sp.Rational(1, order),
+                self.symbols_of(element),
+                base=base,
+                order=order,
+                real=real,
+                sign=sign,
+            )
         generator = self.atoms[key]
         if generator.order % exponent.denominator:
-            self.memory.refine("root", self.expression(element), math.lcm(generator.order, exponent.denominator))
+            self.memory.refine(
+                "root", self.expression(element), math.lcm(generator.order, exponent.denominator)
+            )
         whole, power = divmod(exponent.numerator * (generator.order // exponent.denominator), generator.order)
         letter = self.power(self.element(generator), power)
         return letter if not whole else self.multiply(letter, self.power(element, whole))
 
     def open_nested_root(self, base: fmpq_mpoly, used: list[_Generator]) -> _Element | None:
-        """√(A ± B√c) = √P ± √Q with P, Q = (A ± S)/2, S² = A² − B²c, when P ≥ Q ≥ 0 and the sign of B are proven."""
+        """√(A ± |B|√c) = √P ± √Q with P, Q = (A ± S)/2, S² = A² − B²c, if P ≥ Q ≥ 0 is proven."""
         for generator in reversed(used):
-            if generator.kind != "root" or generator.order != 2 or generator.sign <= 0 or generator.base is None:
+            if (
+                generator.kind != "root"
+                or generator.order != 2
+                or generator.sign <= 0
+                or generator.base is None
+            ):
                 continue
             parts = self.by_powers(base, generator.index)
             constant, slope = parts.get(0, self.zero_poly), parts.get(1, self.zero_poly)
@@ -814,7 +871,12 @@ class _Field:
             half = -half if self.sign(half) < 0 else half
             high, low = (constant + half) / 2, (constant - half) / 2
             direction = self.sign(slope)
-            if self.sign(high) < 1 or self.sign(low) < 1 or not direction or direction < 0 and self.sign(half) < 1:
+            if (
+                self.sign(high) < 1
+                or self.sign(low) < 1
+                or not direction
+                or (direction < 0 and self.sign(half) < 1)
+            ):
                 continue
             roots = [self.rational_power(_Element(p, self.one_poly), Fraction(1, 2)) for p in (high, low)]
             return self.add(roots[0], roots[1] if direction > 0 else self.negative(roots[1]))
@@ -822,7 +884,9 @@ class _Field:
 
     def opaque_power(self, element: _Element, exponent: Fraction) -> _Element:
         return self.function(
-            ("power", exponent), (element,), lambda: sp.Pow(self.expression(element), _rational(exponent), evaluate=False)
+            ("power", exponent),
+            (element,),
+            lambda: sp.Pow(self.expression(element), _rational(exponent), evaluate=False),
         )
 
     def imaginary(self) -> _Element:
@@ -830,9 +894,11 @@ class _Field:
             self.atoms["imaginary"] = self.make("imaginary", lambda: sp.I, (), order=2, base=-self.one_poly)
         return self.element(self.atoms["imaginary"])
 
-    # ------------------------------------------------------------------------------------ combinations over Q
+    # ------------------------------------------------------------ combinations over Q
 
-    def combination(self, target: Sequence[_Element], basis: Sequence[Sequence[_Element]]) -> list[Fraction] | None:
+    def combination(
+        self, target: Sequence[_Element], basis: Sequence[Sequence[_Element]]
+    ) -> list[Fraction] | None:
         """Rational numbers r with target = Σ rⱼ basisⱼ in every coordinate, or None."""
         if not basis:
             return None
@@ -848,7 +914,7 @@ class _Field:
                     row[(coordinate, monomial)] = Fraction(int(c.p), int(c.q))
         return _solve_rational(rows[-1], rows[:-1])
 
-    # ------------------------------------------------------------------------------------ exp and log
+    # ------------------------------------------------------------ exp and log
 
     def exponential(self, exponent: _Element) -> _Element:
         """exp(A): logarithms with rational coefficients become powers, the rest powers of exp(Bⱼ/N)."""
@@ -881,9 +947,13 @@ class _Field:
             step = self.scale(Fraction(1, order), base)
             real = self.is_real(base)
             generator = self.make(
-                "exp", lambda: sp.exp(self.expression(step)), self.symbols_of(base), real=real,
-                sign=POSITIVE if real else UNKNOWN, arguments=(step,),
-            )  # fmt: skip
+                "exp",
+                lambda: sp.exp(self.expression(step)),
+                self.symbols_of(base),
+                real=real,
+                sign=POSITIVE if real else UNKNOWN,
+                arguments=(step,),
+            )
             self.exponents.append((base, self.element(generator), order))
             coefficients = [Fraction(0)] * (len(self.exponents) - 1) + [multiple]
         result = self.one
@@ -939,12 +1009,14 @@ class _Field:
         return self.log_generator(_Element(base, self.one_poly), real=True)
 
     def log_generator(self, argument: _Element, real: bool) -> _Element:
-        return self.function("log", (argument,), lambda: sp.log(self.expression(argument)), kind="log", real=real)
+        return self.function(
+            "log", (argument,), lambda: sp.log(self.expression(argument)), kind="log", real=real
+        )
 
-    # ------------------------------------------------------------------------------------ sin and cos
+    # ------------------------------------------------------------ sin and cos
 
     def circle(self, angle: _Element) -> tuple[_Element, _Element]:
-        """(cos A, sin A) by addition over multiples of π, arcs with rational coefficients, and a Q-basis of the rest."""
+        """(cos A, sin A) by addition over multiples of π, multiples of arcs, and a Q-basis of the rest."""
         result = (self.one, self.zero)
         if angle.den.is_constant():
             for generator in self.used(angle.num):
@@ -973,7 +1045,9 @@ class _Field:
         for coefficient, (base, pair, order) in zip(coefficients, self.angles, strict=True):
             if coefficient:
                 if order % coefficient.denominator:
-                    self.memory.refine("circle", self.expression(base), math.lcm(order, coefficient.denominator))
+                    self.memory.refine(
+                        "circle", self.expression(base), math.lcm(order, coefficient.denominator)
+                    )
                 result = self.rotate(result, self.turn(pair, int(coefficient * order)))
         return result
 
@@ -982,7 +1056,9 @@ class _Field:
         facts: dict[str, Any] = {"real": real, "bounded": real, "arguments": (angle,)}
         cosine = self.make("cos", lambda: sp.cos(self.expression(angle)), symbols, **facts)
         square = self.letters[cosine.index] ** 2
-        sine = self.make("sin", lambda: sp.sin(self.expression(angle)), symbols, order=2, base=1 - square, **facts)
+        sine = self.make(
+            "sin", lambda: sp.sin(self.expression(angle)), symbols, order=2, base=1 - square, **facts
+        )
         return self.element(cosine), self.element(sine)
 
     def circle_at_pi(self, turn: Fraction) -> tuple[_Element, _Element]:
@@ -991,14 +1067,13 @@ class _Field:
         exact = [function(_rational(turn) * sp.pi) for function in (sp.cos, sp.sin)]
         if all(not value.has(sp.cos, sp.sin, sp.pi) for value in exact):
             return self.read(exact[0]), self.read(exact[1])
-        key = ("pi", turn.denominator)
-        if key not in self.atoms:
-            order = self.scale(Fraction(1, turn.denominator), self.atom(sp.pi))
-            self.atoms[key] = self.circle_generators(order)
-        return self.turn(self.atoms[key], turn.numerator)
+        if turn.denominator not in self.turns:
+            step = self.scale(Fraction(1, turn.denominator), self.atom(sp.pi))
+            self.turns[turn.denominator] = self.circle_generators(step)
+        return self.turn(self.turns[turn.denominator], turn.numerator)
 
     def circle_at_arc(self, generator: _Generator) -> tuple[_Element, _Element]:
-        """cos arctan u = 1/√(1+u²), sin arctan u = u/√(1+u²) for real u; cos arcsin u = √(1−u²) for every u."""
+        """cos arctan u = 1/√(1+u²), sin arctan u = u/√(1+u²), cos arcsin u = √(1−u²)."""
         u = generator.arguments[0]
         square = self.multiply(u, u)
         half = Fraction(1, 2)
@@ -1007,7 +1082,9 @@ class _Field:
         cosine = self.rational_power(self.add(self.one, square), -half)
         return cosine, self.multiply(u, cosine)
 
-    def rotate(self, left: tuple[_Element, _Element], right: tuple[_Element, _Element]) -> tuple[_Element, _Element]:
+    def rotate(
+        self, left: tuple[_Element, _Element], right: tuple[_Element, _Element]
+    ) -> tuple[_Element, _Element]:
         (c, s), (e, t) = left, right
         cosine = self.subtract(self.multiply(c, e), self.multiply(s, t))
         return cosine, self.add(self.multiply(s, e), self.multiply(c, t))
@@ -1021,22 +1098,29 @@ class _Field:
             result = self.rotate(result, step)
         return result
 
-    # ------------------------------------------------------------------------------------ functions in general
+    # ------------------------------------------------------------ functions in general
 
     def function(
-        self, head: Any, arguments: tuple[_Element, ...], build: Callable[[], sp.Expr], kind: str = "opaque", **facts: Any
+        self,
+        head: Any,
+        arguments: tuple[_Element, ...],
+        build: Callable[[], sp.Expr],
+        kind: str = "opaque",
+        **facts: Any,
     ) -> _Element:
         """The generator head(arguments), the same one whenever the arguments are proven equal."""
         known = self.functions.setdefault(head, [])
         for generator in known:
-            if len(generator.arguments) == len(arguments) and all(map(self.equal, generator.arguments, arguments)):
+            if len(generator.arguments) == len(arguments) and all(
+                map(self.equal, generator.arguments, arguments)
+            ):
                 return self.element(generator)
         generator = self.make(kind, build, self.symbols_of(*arguments), arguments=arguments, **facts)
         known.append(generator)
         return self.element(generator)
 
     def odd(self, element: _Element, function: Callable[[_Element], _Element]) -> _Element:
-        """f(−u) = −f(u) and f(s u) = s f(u) for a sign s (at s = 0 both vanish): call f on the bare argument."""
+        """f(−u) = −f(u) and f(s u) = s f(u) for a sign s: call f on the bare argument."""
         outside = self.one
         content = element.num.term_content()
         for generator, power in zip(self.generators, content.degrees(), strict=False):
@@ -1058,15 +1142,21 @@ class _Field:
         real = self.is_real(argument)
         sign = self.sign_of(argument)
         return self.function(
-            "erf_of", (argument,), lambda: sp.erf(self.expression(argument)), kind="erf",
-            real=real, bounded=real, inside=real, sign=sign,
-        )  # fmt: skip
+            "erf_of",
+            (argument,),
+            lambda: sp.erf(self.expression(argument)),
+            kind="erf",
+            real=real,
+            bounded=real,
+            inside=real,
+            sign=sign,
+        )
 
     def normal_cdf(self, element: _Element) -> _Element:
         inside = self.multiply(element, self.rational_power(self.number(2), Fraction(-1, 2)))
         return self.scale(Fraction(1, 2), self.add(self.one, self.erf(inside)))
 
-    # ------------------------------------------------------------------------------------ arcs
+    # ------------------------------------------------------------ arcs
 
     def arctan(self, element: _Element) -> _Element:
         return self.zero if element.is_zero else self.odd(element, self.arctan_of)
@@ -1085,7 +1175,11 @@ class _Field:
 
     def known_arc(self, u: _Element) -> _Element | None:
         """arctan of ±1, and of numbers with √2 or √3 that are tangents of multiples of π/24."""
-        roots = {int(_leading(g.base).p) for g in self.used(u.num, u.den) if g.kind == "root" and g.base and g.base.is_constant()}
+        roots = {
+            int(_leading(g.base).p)
+            for g in self.used(u.num, u.den)
+            if g.kind == "root" and g.base and g.base.is_constant()
+        }
         if len(self.used(u.num, u.den)) > len(roots) or not roots <= {2, 3, 6}:
             return None
         for denominator in [4] + [8] * (2 in roots) + [6, 12] * (3 in roots):
@@ -1113,15 +1207,16 @@ class _Field:
     def related_arc(self, u: _Element) -> _Element | None:
         """arctan u = Σ rⱼ arctan uⱼ + C from equal derivatives on a connected domain and one exact value.
 
-        The domain is the product of the intervals that the symbols' assumptions allow. On it u and the uⱼ with
-        rⱼ ≠ 0 are smooth (proven by `is_smooth`), so the difference of the two sides is differentiable with zero
-        gradient, hence constant.
+        The domain is the product of the intervals that the symbols' assumptions allow. On it u and the uⱼ
+        are proven smooth, so the difference of the two sides is smooth with zero gradient, hence constant.
         """
         others = [g for g in self.functions.get("arctan_of", ()) if g.symbols and g.real]
         symbols = sorted(self.symbols_of(u), key=sp.default_sort_key)
         if not others or not self.is_real(u) or not all(map(_is_interval, symbols)) or not self.is_smooth(u):
             return None
-        others = [g for g in others if self.is_smooth(g.arguments[0]) and all(_is_interval(s) for s in g.symbols)]
+        others = [
+            g for g in others if self.is_smooth(g.arguments[0]) and all(_is_interval(s) for s in g.symbols)
+        ]
         every = sorted(set(symbols).union(*(g.symbols for g in others)), key=sp.default_sort_key)
         target = [self.arc_slope(u, s) for s in every]
         basis = [[self.slope(g, s) for s in every] for g in others]
@@ -1134,7 +1229,9 @@ class _Field:
             arcs = [self.arctan(v) for v in values if v is not None]
             if len(arcs) < len(values):
                 continue
-            constant = self.subtract(arcs[0], self.add(*(self.scale(r, a) for (r, _), a in zip(parts, arcs[1:], strict=True))))
+            constant = self.subtract(
+                arcs[0], self.add(*(self.scale(r, a) for (r, _), a in zip(parts, arcs[1:], strict=True)))
+            )
             if all(g.atom is sp.pi for g in self.used(constant.num, constant.den)):
                 return self.add(constant, *(self.scale(r, self.element(g)) for r, g in parts))
         return None
@@ -1143,10 +1240,10 @@ class _Field:
         """∂ arctan u = ∂u/(1 + u²)."""
         return self.divide(self.derivative(u, symbol), self.add(self.one, self.multiply(u, u)))
 
-    # ------------------------------------------------------------------------------------ derivatives and values
+    # ------------------------------------------------------------ derivatives and values
 
     def derivative(self, element: _Element, symbol: sp.Basic) -> _Element:
-        """∂(num/den) = Σ (∂num/∂g − (num/den) ∂den/∂g)/den · ∂g over the generators g that depend on the symbol."""
+        """∂(num/den) = Σ (∂num/∂g − (num/den) ∂den/∂g)/den · ∂g over the generators g."""
         terms = []
         for g in self.used(element.num, element.den):
             if symbol in g.symbols:
@@ -1172,7 +1269,9 @@ class _Field:
         letter = self.element(g)
         if g.kind == "root" and g.base is not None:
             base = _Element(g.base, self.one_poly)
-            return self.divide(self.multiply(letter, self.derivative(base, symbol)), self.scale(g.order, base))
+            return self.divide(
+                self.multiply(letter, self.derivative(base, symbol)), self.scale(g.order, base)
+            )
         slopes = [self.derivative(argument, symbol) for argument in g.arguments]
         partials = self.partials(g, letter)
         return self.add(*map(self.multiply, partials, slopes))
@@ -1191,7 +1290,11 @@ class _Field:
             return [self.invert(self.add(self.one, self.power(g.arguments[0], 2)))]
         root_of_two = self.rational_power(self.number(2), Fraction(1, 2))
         if g.kind == "erf":  # erf′(u) = 2√2 φ(√2 u)
-            return [self.scale(2, self.multiply(root_of_two, self.density(self.multiply(root_of_two, g.arguments[0]))))]
+            return [
+                self.scale(
+                    2, self.multiply(root_of_two, self.density(self.multiply(root_of_two, g.arguments[0])))
+                )
+            ]
         if g.kind == "T":
             h, a = g.arguments
             edge = self.erf(self.divide(self.multiply(a, h), root_of_two))
@@ -1215,7 +1318,9 @@ class _Field:
 
     def substitute(self, element: _Element, values: dict[sp.Basic, _Element]) -> _Element:
         """The value of a smooth element where some symbols have given values."""
-        return self.divide(self.substitute_poly(element.num, values), self.substitute_poly(element.den, values))
+        return self.divide(
+            self.substitute_poly(element.num, values), self.substitute_poly(element.den, values)
+        )
 
     def substitute_poly(self, poly: fmpq_mpoly, values: dict[sp.Basic, _Element]) -> _Element:
         used = self.used(poly)
@@ -1235,17 +1340,23 @@ class _Field:
             return self.rational_power(self.substitute_poly(g.base, values), Fraction(1, g.order))
         arguments = [self.substitute(argument, values) for argument in g.arguments]
         rules: dict[str, Callable[..., _Element]] = {
-            "exp": self.exponential, "log": self.logarithm, "erf": self.erf, "arctan": self.arctan, "T": self.owen_t,
-            "bvn": self.bivariate, "cos": lambda angle: self.circle(angle)[0], "sin": lambda angle: self.circle(angle)[1],
-        }  # fmt: skip
+            "exp": self.exponential,
+            "log": self.logarithm,
+            "erf": self.erf,
+            "arctan": self.arctan,
+            "T": self.owen_t,
+            "bvn": self.bivariate,
+            "cos": lambda angle: self.circle(angle)[0],
+            "sin": lambda angle: self.circle(angle)[1],
+        }
         if g.kind not in rules:
             raise _Unsupported(f"no value of {g.kind}.")
         return rules[g.kind](*arguments)
 
     def is_smooth(self, element: _Element) -> bool:
-        """Whether an element has no singularity for any values its symbols' assumptions allow: proven infinitely
-        differentiable there, because its denominator, and every base of a root or logarithm in it, has a proven
-        sign, and every function in it is entire on the real line."""
+        """Whether an element is proven smooth for all values that its symbols' assumptions allow: its
+        denominator, and every base of a root or logarithm in it, has a proven strict sign, and every function
+        in it is smooth on the real line."""
         if abs(self.sign(element.den)) != POSITIVE:
             return False
         return all(self.is_smooth_generator(g) for g in self.used(element.num, element.den))
@@ -1270,12 +1381,16 @@ class _Field:
 
     def at(self, element: _Element, anchor: dict[sp.Basic, int]) -> _Element | None:
         """The value at a point of the domain or, if the element is smooth up to there, of its boundary."""
-        edge = {s: self.atom(self.memory.dummy(s, nonnegative=True)) for s, v in anchor.items() if v == 0 and s.is_positive}
+        edge = {
+            s: self.atom(self.memory.dummy(s, nonnegative=True))
+            for s, v in anchor.items()
+            if v == 0 and s.is_positive
+        }
         if edge and not self.is_smooth(self.substitute(element, edge)):
             return None
         return self.substitute(element, {s: self.number(v) for s, v in anchor.items()})
 
-    # ------------------------------------------------------------------------------------ Owen's T and Φ₂
+    # ------------------------------------------------------------ Owen's T and Φ₂
 
     def owen_t(self, h: _Element, a: _Element) -> _Element:
         """T(h, a) by T(0, a), T(h, 0), T(h, ±1), oddness in a."""
@@ -1285,7 +1400,9 @@ class _Field:
             return self.divide(self.arctan(a), self.scale(2, self.atom(sp.pi)))
         if self.equal(self.multiply(a, a), self.one):
             edge = self.erf(self.multiply(h, self.rational_power(self.number(2), Fraction(-1, 2))))
-            return self.multiply(a, self.scale(Fraction(1, 8), self.subtract(self.one, self.multiply(edge, edge))))
+            return self.multiply(
+                a, self.scale(Fraction(1, 8), self.subtract(self.one, self.multiply(edge, edge)))
+            )
         if not self.is_real(h, a):
             return self.function("T", (h, a), lambda: OwenT(self.expression(h), self.expression(a)))
         outside = self.one
@@ -1307,18 +1424,24 @@ class _Field:
             if abs(direction) == POSITIVE and self.equal(product, self.power(other_h, 2)):
                 inverse = self.multiply(a, other_a)
                 for sign in (1, -1):
-                    if self.equal(inverse, self.number(sign)):  # T(|h|, |a|) + T(|ah|, 1/|a|) = (1 − erf erf)/4
+                    if self.equal(inverse, self.number(sign)):
                         return self.complement(h, a, direction, sign, generator)
         positive = self.sign_of(a)
         generator = self.make(
-            "T", lambda: OwenT(self.expression(h), self.expression(a)), self.symbols_of(h, a), arguments=(h, a), real=True,
-            bounded=True, inside=True, sign=positive,
-        )  # fmt: skip
+            "T",
+            lambda: OwenT(self.expression(h), self.expression(a)),
+            self.symbols_of(h, a),
+            arguments=(h, a),
+            real=True,
+            bounded=True,
+            inside=True,
+            sign=positive,
+        )
         self.functions["T"].append(generator)
         return self.element(generator)
 
     def complement(self, h: _Element, a: _Element, direction: int, sign: int, other: _Generator) -> _Element:
-        """T(h, a) from T(ah, 1/a): for a > 0 the two sum to (1 − erf(h/√2) erf(ah/√2))/4; for a < 0 by oddness."""
+        """T(h, a) = (1 − erf(h/√2) erf(ah/√2))/4 − T(ah, 1/a) for a > 0; for a < 0 by oddness."""
         size = a if direction > 0 else self.negative(a)
         root = self.rational_power(self.number(2), Fraction(-1, 2))
         edges = self.multiply(self.erf(self.multiply(h, root)), self.erf(self.multiply(size, h, root)))
@@ -1334,7 +1457,9 @@ class _Field:
         if rho.is_zero:
             return self.multiply(first, second)
         if h.is_zero and k.is_zero:
-            return self.add(self.number(Fraction(1, 4)), self.divide(self.arcsin(rho), self.scale(2, self.atom(sp.pi))))
+            return self.add(
+                self.number(Fraction(1, 4)), self.divide(self.arcsin(rho), self.scale(2, self.atom(sp.pi)))
+            )
         plus, minus = self.add(self.one, rho), self.subtract(self.one, rho)
         if self.equal(h, k) and self.is_nonzero(plus):
             return self.subtract(first, self.scale(2, self.owen_t(h, self.ratio_root(minus, plus))))
@@ -1349,7 +1474,9 @@ class _Field:
     def ratio_root(self, num: _Element, den: _Element) -> _Element:
         return self.rational_power(self.divide(num, den), Fraction(1, 2))
 
-    def bivariate_of(self, h: _Element, k: _Element, rho: _Element, first: _Element, second: _Element) -> _Element:
+    def bivariate_of(
+        self, h: _Element, k: _Element, rho: _Element, first: _Element, second: _Element
+    ) -> _Element:
         opposite = self.negative(rho)
         for generator in self.functions.setdefault("bvn", []):
             letter = self.element(generator)
@@ -1369,27 +1496,35 @@ class _Field:
                         return self.subtract(at_y, letter)
         real = self.is_real(h, k, rho)
         generator = self.make(
-            "bvn", lambda: BivariateNormalCDF(*map(self.expression, (h, k, rho))), self.symbols_of(h, k, rho), arguments=(h, k, rho), real=real, bounded=real,
+            "bvn",
+            lambda: BivariateNormalCDF(*map(self.expression, (h, k, rho))),
+            self.symbols_of(h, k, rho),
+            arguments=(h, k, rho),
+            real=real,
+            bounded=real,
             sign=NONNEGATIVE if real else UNKNOWN,
-        )  # fmt: skip
+        )
         self.functions["bvn"].append(generator)
         return self.element(generator)
 
-    # ------------------------------------------------------------------------------------ Gaussian integrals
+    # ------------------------------------------------------------ Gaussian integrals
 
     def gaussian_integral(self, expr: GaussianIntegral) -> _Element:
         """E f(t) as Σ (factor free of t) · E(product of terms with t), f first made symmetric in t.
 
-        At a fixed point the parameters are numbers, and the integral, linear on integrable functions and blind to
-        t → −t, extends to a linear functional, as blind, on the finite span of all the terms; so sums may be split
-        even where a single term has no mean.
+        At a fixed point the parameters are numbers, and the mean, linear on integrable functions and blind
+        to t → −t, extends to a linear functional, as blind, on the finite span of all the terms; so sums may
+        be split even where a single term has no mean.
         """
         self.integral_depth += 1
         try:
             level = self.integral_depth
             names = [self.memory.dummy((level, j), real=True) for j in range(expr.dimension)]
             integrand = expr.integrand.xreplace(dict(zip(expr.variables, names, strict=True)))
-            images = [self.read(integrand.xreplace(dict(zip(names, image, strict=True)))) for image in _images(names)]
+            images = [
+                self.read(integrand.xreplace(dict(zip(names, image, strict=True))))
+                for image in _images(names)
+            ]
             mean = self.scale(Fraction(1, len(images)), self.add(*images))
         finally:
             self.integral_depth -= 1
@@ -1404,12 +1539,12 @@ class _Field:
         for monomial, coefficient in mean.num.to_dict().items():
             part, rest = [0] * len(monomial), list(monomial)
             for i in inside:
-                part[i], rest[i] = monomial[i], 0
+                part[i], rest[i] = int(monomial[i]), 0
             coefficients.setdefault(tuple(part), {})[tuple(rest)] = coefficient
         terms = []
-        for part, rest in sorted(coefficients.items(), key=lambda item: tuple(map(int, item[0]))):
-            integral = self.integral_of(self.fraction(self.poly({part: fmpq(1)}), inner), names)
-            terms.append(self.multiply(self.fraction(self.poly(rest), outer), integral))
+        for core, others in sorted(coefficients.items()):
+            integral = self.integral_of(self.fraction(self.poly({core: fmpq(1)}), inner), names)
+            terms.append(self.multiply(self.fraction(self.poly(others), outer), integral))
         return self.add(*terms)
 
     def integral_of(self, core: _Element, names: list[sp.Symbol]) -> _Element:
@@ -1424,7 +1559,9 @@ class _Field:
             if max(powers) > 2000:
                 raise ExpressionTooLarge(f"the Gaussian moment of order {max(powers)}.")
             value = math.prod(math.prod(range(1, p, 2)) for p in powers)
-            return self.multiply(self.number(value), self.scale(1, self.fraction(self.context.constant(_leading(core.num)), core.den)))
+            return self.multiply(
+                self.number(value), _Element(self.context.constant(_leading(core.num)), core.den)
+            )
         known = self.functions.setdefault("integral", [])
         for generator in known:
             if self.equal(generator.arguments[0], core):
@@ -1432,7 +1569,11 @@ class _Field:
         present = [n for n in names if n in self.symbols_of(core)]
         free, real = self.symbols_of(core) - frozenset(names), self.is_real(core)
         generator = self.make(
-            "integral", lambda: GaussianIntegral(self.expression(core), present), free, arguments=(core,), real=real
+            "integral",
+            lambda: GaussianIntegral(self.expression(core), present),
+            free,
+            arguments=(core,),
+            real=real,
         )
         known.append(generator)
         return self.element(generator)
@@ -1445,18 +1586,19 @@ class _Field:
         terms: dict[int, dict[tuple[int, ...], fmpq]] = {}
         for monomial, coefficient in num.to_dict().items():
             present = [i for i in integrals if monomial[i]]
-            if len(present) > 1 or present and monomial[present[0]] > 1:
+            if len(present) > 1 or (present and monomial[present[0]] > 1):
                 return None
             index = present[0] if present else -1
             rest = tuple(0 if i == index else power for i, power in enumerate(monomial))
             terms.setdefault(index, {})[rest] = coefficient
         parts = []
-        for index, rest in sorted(terms.items()):
-            coefficient_element = _Element(self.poly(rest), self.one_poly)
-            parts.append(self.multiply(coefficient_element, integrals[index].arguments[0]) if index >= 0 else coefficient_element)
+        for index, others in sorted(terms.items()):
+            coefficient = _Element(self.poly(others), self.one_poly)
+            integrand = integrals[index].arguments[0] if index >= 0 else self.one
+            parts.append(self.multiply(coefficient, integrand))
         return self.add(*parts)
 
-    # ------------------------------------------------------------------------------------ the decision
+    # ------------------------------------------------------------ the decision
 
     def proves_zero(self, element: _Element) -> bool:
         num = self.reduce(element.num)
@@ -1471,7 +1613,7 @@ class _Field:
         """Zero because it does not change on a connected domain and vanishes at one exact point of it.
 
         One symbol after another is set to an exact value once the derivative in it reduces to zero; before
-        that the numerator is proven to have no singularity on the whole domain, up to and including the point.
+        that the numerator is proven smooth on the whole domain, up to and including the point.
         """
         telling = ("T", "bvn", "arctan", "log", "cos", "sin", "root", "erf")
         element = _Element(num, self.one_poly)
@@ -1493,7 +1635,7 @@ class _Field:
                 return True
         return element.is_zero
 
-    # ------------------------------------------------------------------------------------ back to sympy
+    # ------------------------------------------------------------ back to sympy
 
     def expression(self, element: _Element) -> sp.Expr:
         num = self.sum_of(element.num)
@@ -1511,7 +1653,7 @@ class _Field:
             )
         )
 
-    # ------------------------------------------------------------------------------------ reading sympy
+    # ------------------------------------------------------------ reading sympy
 
     def read_all(self, expr: sp.Expr) -> _Element:
         """Read the denominators first, so that it does not matter where in the expression they stand."""
@@ -1564,7 +1706,9 @@ class _Field:
         if self.sign_of(base) == POSITIVE:
             return self.exponential(self.multiply(exponent, self.logarithm(base)))
         return self.function(
-            "power", (base, exponent), lambda: sp.Pow(self.expression(base), self.expression(exponent), evaluate=False)
+            "power",
+            (base, exponent),
+            lambda: sp.Pow(self.expression(base), self.expression(exponent), evaluate=False),
         )
 
     def read_opaque(self, expr: sp.Expr) -> _Element:
@@ -1586,7 +1730,7 @@ class _Field:
         return self.atom(expr)
 
 
-# --------------------------------------------------------------------------------------------- rules by sympy head
+# ------------------------------------------------------------ rules by sympy head
 
 Rule = Callable[[_Field, Any], "_Element | None"]
 
@@ -1654,7 +1798,9 @@ def _real_part(field: _Field, expr: sp.Expr) -> _Element | None:
 
 
 def _golden(field: _Field, expr: sp.Expr) -> _Element:
-    return field.scale(Fraction(1, 2), field.add(field.one, field.rational_power(field.number(5), Fraction(1, 2))))
+    return field.scale(
+        Fraction(1, 2), field.add(field.one, field.rational_power(field.number(5), Fraction(1, 2)))
+    )
 
 
 _RULES: dict[Any, Rule] = {
@@ -1697,7 +1843,7 @@ _RULES: dict[Any, Rule] = {
 }
 
 
-# ------------------------------------------------------------------------------------------------- small helpers
+# ------------------------------------------------------------ small helpers
 
 
 def _product_sign(left: int, right: int) -> int:
@@ -1732,11 +1878,17 @@ def _solve_rational(target: dict[Any, Fraction], basis: list[dict[Any, Fraction]
     """Coefficients with Σ rⱼ basisⱼ = target over Q by elimination on sparse rows, or None."""
     reduced: list[tuple[Any, dict[Any, Fraction], list[Fraction]]] = []
 
-    def eliminate(row: dict[Any, Fraction], weights: list[Fraction]) -> tuple[dict[Any, Fraction], list[Fraction]]:
+    def eliminate(
+        row: dict[Any, Fraction], weights: list[Fraction]
+    ) -> tuple[dict[Any, Fraction], list[Fraction]]:
         for pivot, other, other_weights in reduced:
             factor = row.get(pivot, Fraction(0))
             if factor:
-                row = {k: v for k in {**row, **other} if (v := row.get(k, Fraction(0)) - factor * other.get(k, Fraction(0)))}
+                row = {
+                    k: v
+                    for k in {**row, **other}
+                    if (v := row.get(k, Fraction(0)) - factor * other.get(k, Fraction(0)))
+                }
                 weights = [w - factor * o for w, o in zip(weights, other_weights, strict=True)]
         return row, weights
 
@@ -1788,7 +1940,10 @@ def _is_transparent(expr: sp.Expr) -> bool:
     if not isinstance(expr, sp.Function) or isinstance(expr, sp.Piecewise) or not expr.args:
         return False
     return all(
-        isinstance(a, sp.Expr) and a.is_commutative and not getattr(a, "is_Matrix", False) and a.is_finite is not False
+        isinstance(a, sp.Expr)
+        and a.is_commutative
+        and not getattr(a, "is_Matrix", False)
+        and a.is_finite is not False
         for a in expr.args
     )
 
