@@ -932,8 +932,10 @@ def oracle_beats_the_swapped_solution():
 # --- claims: other predictors --------------------------------------------------------------
 
 beta = sp.MatrixSymbol("beta", d, 1)
-b_0, b_v, b_k, b_rest, b_q = sp.symbols("b_0 b_v b_k b_rest b_q", real=True)
-LINEAR = Domain({**CONSTANTS, gamma: (Q(1, 10), 2), sigma: (Q(1, 10), 2)})
+b_0, b_v, b_k, b_rest = sp.symbols("b_0 b_v b_k b_rest", real=True)
+LINEAR = Domain(
+    {**CONSTANTS, b_0: (-sp.oo, sp.oo), b_v: (-sp.oo, sp.oo), b_k: (-sp.oo, sp.oo), b_rest: (-sp.oo, sp.oo)}
+)
 
 
 @dataclass(frozen=True)
