@@ -96,7 +96,7 @@ class _Refine(Exception):
 # ------------------------------------------------------------ the two promises
 
 
-def reduces_to_zero(expr: sp.Expr) -> bool:
+def reduces_to_zero(expr: sp.Expr, nonnegative: Iterable[sp.Expr] = ()) -> bool:
     """Whether `expr` is proven zero by exact normal forms.
 
     True only with a proof: zero for all values the symbols' assumptions allow, wherever defined. False means
@@ -104,6 +104,8 @@ def reduces_to_zero(expr: sp.Expr) -> bool:
 
     Args:
         expr: a sympy expression without floating-point numbers.
+        nonnegative: expressions known to be ≥ 0 where the question is asked, such as the principal minors
+            of a covariance; the answer then holds there.
 
     Raises:
         ValueError: if `expr` contains a Float.
@@ -115,14 +117,14 @@ def reduces_to_zero(expr: sp.Expr) -> bool:
     >>> reduces_to_zero(180*sp.acos(sp.Rational(7823207, 7823209))/sp.pi)
     False
     """
-    expr = _exact(expr)
+    expr, known = _exact(expr), [_exact(condition) for condition in nonnegative]
     try:
-        return _with_refinement(lambda field: field.proves_zero(field.read_all(expr)))
+        return _with_refinement(lambda field: field.proves_zero(field.read_all(expr, known)))
     except (_Undefined, _Unsupported, ExpressionTooLarge):
         return False
 
 
-def normal_form(expr: sp.Expr) -> sp.Expr:
+def normal_form(expr: sp.Expr, nonnegative: Iterable[sp.Expr] = ()) -> sp.Expr:
     """The same function as `expr`, as one fraction of polynomials in independent terms.
 
     Equal expressions get equal normal forms as far as the relations of this file reach; to compare two
@@ -130,6 +132,7 @@ def normal_form(expr: sp.Expr) -> sp.Expr:
 
     Args:
         expr: a sympy expression without floating-point numbers.
+        nonnegative: expressions known to be ≥ 0 where the result is used.
 
     Returns:
         An expression equal to `expr` wherever that is defined.
@@ -143,9 +146,9 @@ def normal_form(expr: sp.Expr) -> sp.Expr:
     >>> normal_form(sp.sqrt((1 + 2*x)*(1 + 4*x)) / sp.sqrt(1 + 2*x) + sp.erfc(x) + sp.erf(x) - 1)
     sqrt(4*x + 1)
     """
-    expr = _exact(expr)
+    expr, known = _exact(expr), [_exact(condition) for condition in nonnegative]
     try:
-        return _with_refinement(lambda field: field.expression(field.read_all(expr)))
+        return _with_refinement(lambda field: field.expression(field.read_all(expr, known)))
     except _Undefined as error:
         raise ValueError(f"expected an expression that is defined somewhere, got {expr}: {error}") from None
     except _Unsupported as error:
@@ -300,7 +303,9 @@ class _Field:
         self.exponents: list[tuple[_Element, _Element, int]] = []  # (B, exp(B/N), N)
         self.angles: list[tuple[_Element, tuple[_Element, _Element], int]] = []  # (B, cos and sin of B/N, N)
         self.nonzero: set[str] = set()
-        self.signs: dict[str, int] = {}
+        self.assumed: list[fmpq_mpoly] = []  # polynomials that the caller knows to be nonnegative
+        self.relied = False  # whether a sign came from there
+        self.signs: dict[tuple[str, int, bool], int] = {}
         self.factors: dict[str, tuple[fmpq, list[tuple[fmpq_mpoly, int]]]] = {}
         self.slopes: dict[tuple[int, sp.Basic], _Element] = {}
         self.work = 0
@@ -576,8 +581,8 @@ class _Field:
     def sign(self, poly: fmpq_mpoly, effort: int = 2) -> int:
         """A proven sign of a real polynomial: 2 positive, 1 nonnegative, −1, −2, or 0 when nothing is proven.
 
-        By terms; by factors; with positive integers written 1 + n; as a square plus a rest; at both ends of a
-        generator that lies in [−1, 1]; by comparing squares for a + b√c.
+        By terms; by what the caller knows; by factors; with positive integers written 1 + n; as a square plus
+        a rest; at both ends of a generator that lies in [−1, 1]; by comparing squares for a + b√c.
         """
         if poly.is_zero():
             return NONNEGATIVE
@@ -586,7 +591,7 @@ class _Field:
         used = self.used(poly)
         if len(poly) > 400:
             return UNKNOWN
-        key = f"{effort}:{poly}"
+        key = (str(poly), effort, bool(self.assumed))
         if key not in self.signs:
             self.signs[key] = UNKNOWN  # a question met again while answering it stays open
             self.signs[key] = self.decide_sign(poly, used, effort) if all(g.real for g in used) else UNKNOWN
@@ -601,8 +606,17 @@ class _Field:
 
     def decide_sign(self, poly: fmpq_mpoly, used: list[_Generator], effort: int) -> int:
         by_terms = self.sign_by_terms(poly, used)
-        if by_terms or not effort:
+        if by_terms:
             return by_terms
+        for known in self.assumed:
+            multiple, rest = divmod(poly, known)
+            if not multiple.is_zero() and self.sign_by_terms(multiple, self.used(multiple)) > 0:
+                by_terms = self.sign_by_terms(rest, self.used(rest)) if len(rest) else NONNEGATIVE
+                if by_terms > 0:
+                    self.relied = True
+                    return by_terms
+        if not effort:
+            return UNKNOWN
         if any(g.minimum for g in used):
             shifted = poly.compose(*(x + g.minimum for x, g in zip(self.letters, self.padded(), strict=True)))
             by_terms = self.sign_by_terms(shifted, used)
@@ -681,12 +695,13 @@ class _Field:
                 return _product_sign(POSITIVE if signs[0] > 0 else -POSITIVE, self.sign(difference, effort))
         if degree == 2 and g.real:
             square = self.sign(parts[2], effort)
-            if abs(square) == POSITIVE:
-                rest = self.sign(
-                    self.reduce(4 * self.times(parts[2], constant) - self.times(slope, slope)), effort
-                )
-                if rest > 0:
+            if square:
+                product = self.times(parts[2], constant)
+                rest = self.sign(self.reduce(4 * product - self.times(slope, slope)), effort)
+                if rest == POSITIVE or (rest > 0 and abs(square) == POSITIVE):
                     return rest if square > 0 else -rest
+                if rest > 0 and square * self.sign(constant, effort) > 0:  # A = 0 makes B = 0 and p = C
+                    return NONNEGATIVE if square > 0 else -NONNEGATIVE
         return UNKNOWN
 
     # ------------------------------------------------------------ sign and absolute value
@@ -1165,7 +1180,7 @@ class _Field:
         for generator in self.functions.get("arctan_of", ()):
             if self.equal(generator.arguments[0], u):
                 return self.element(generator)
-        known = self.related_arc(u) if self.symbols_of(u) else self.known_arc(u)
+        known = self.unconditionally(lambda: self.related_arc(u)) if self.symbols_of(u) else self.known_arc(u)
         if known is not None:
             return known
         real, sign = self.is_real(u), self.sign_of(u)
@@ -1211,13 +1226,13 @@ class _Field:
         are proven smooth, so the difference of the two sides is smooth with zero gradient, hence constant.
         """
         others = [g for g in self.functions.get("arctan_of", ()) if g.symbols and g.real]
-        symbols = sorted(self.symbols_of(u), key=sp.default_sort_key)
+        symbols = self.symbols_of(u)
         if not others or not self.is_real(u) or not all(map(_is_interval, symbols)) or not self.is_smooth(u):
             return None
         others = [
             g for g in others if self.is_smooth(g.arguments[0]) and all(_is_interval(s) for s in g.symbols)
         ]
-        every = sorted(set(symbols).union(*(g.symbols for g in others)), key=sp.default_sort_key)
+        every = sorted(symbols.union(*(g.symbols for g in others)), key=sp.default_sort_key)
         target = [self.arc_slope(u, s) for s in every]
         basis = [[self.slope(g, s) for s in every] for g in others]
         coefficients = self.combination(target, basis)
@@ -1353,6 +1368,17 @@ class _Field:
             raise _Unsupported(f"no value of {g.kind}.")
         return rules[g.kind](*arguments)
 
+    def unconditionally(self, question: Callable[[], Answer]) -> Answer | None:
+        """An answer about the whole domain of the symbols, whatever the caller knows besides; None if a sign
+        in the field already relies on that."""
+        if self.relied:
+            return None
+        assumed, self.assumed = self.assumed, []
+        try:
+            return question()
+        finally:
+            self.assumed = assumed
+
     def is_smooth(self, element: _Element) -> bool:
         """Whether an element is proven smooth for all values that its symbols' assumptions allow: its
         denominator, and every base of a root or logarithm in it, has a proven strict sign, and every function
@@ -1403,8 +1429,6 @@ class _Field:
             return self.multiply(
                 a, self.scale(Fraction(1, 8), self.subtract(self.one, self.multiply(edge, edge)))
             )
-        if not self.is_real(h, a):
-            return self.function("T", (h, a), lambda: OwenT(self.expression(h), self.expression(a)))
         outside = self.one
         for generator, power in zip(self.generators, a.num.term_content().degrees(), strict=False):
             if power and generator.kind == "sign":  # T(h, s a) = s T(h, a) for s in {−1, 0, 1}
@@ -1416,7 +1440,7 @@ class _Field:
         square, product = self.multiply(h, h), self.power(self.multiply(a, h), 2)
         for generator in self.functions.setdefault("T", []):
             other_h, other_a = generator.arguments
-            if self.is_real(other_h, other_a) and self.equal(square, self.power(other_h, 2)):
+            if self.equal(square, self.power(other_h, 2)):
                 for sign in (1, -1):
                     if self.equal(a, self.scale(sign, other_a)):
                         return self.scale(sign, self.element(generator))
@@ -1607,7 +1631,7 @@ class _Field:
         joined = self.joined_integrand(num)
         if joined is not None:
             return joined.is_zero
-        return self.is_constant_zero(num)
+        return bool(self.unconditionally(lambda: self.is_constant_zero(num)))
 
     def is_constant_zero(self, num: fmpq_mpoly) -> bool:
         """Zero because it does not change on a connected domain and vanishes at one exact point of it.
@@ -1655,8 +1679,13 @@ class _Field:
 
     # ------------------------------------------------------------ reading sympy
 
-    def read_all(self, expr: sp.Expr) -> _Element:
-        """Read the denominators first, so that it does not matter where in the expression they stand."""
+    def read_all(self, expr: sp.Expr, nonnegative: Iterable[sp.Expr] = ()) -> _Element:
+        """Read what the caller knows, then the denominators: it shall not matter where they stand."""
+        known = [self.read(condition) for condition in nonnegative]
+        self.assumed = [
+            e.num for e in known if e.num.total_degree() > 0 and self.sign(e.den) > 0 and self.is_real(e)
+        ]
+        self.memo.clear()
         for node in _opened_nodes(expr):
             if node.is_Pow and node.exp.is_Number and node.exp.is_negative:
                 self.mark_nonzero(self.read(node.base))
