@@ -51,7 +51,7 @@ from .quadrature import (
     NotIntegrable,
     QuadratureBudgetExceeded,
     mean_at,
-    trapezoid_cost,
+    strip_cost,
     trapezoid_mean_at,
 )
 from .special import bivariate_normal_cdf_ball, normal_cdf_ball, owens_t_ball
@@ -323,6 +323,17 @@ def _minimum(x: Number, y: Number) -> arb:
     return x if x <= y else y if y <= x else x.min(y)
 
 
+def _exactly(exact: Function, function: Function) -> Function:
+    """`exact` where all arguments are rational, so that equal numbers stay equal."""
+
+    def either(*arguments: Number) -> Number:
+        if all(type(x) in (fmpq, int) for x in arguments):
+            return exact(*arguments)
+        return function(*(_lift(x) for x in arguments))
+
+    return either
+
+
 def _factorial(x: Number) -> Number:
     return (x + 1).gamma()
 
@@ -424,6 +435,7 @@ _RULES: dict[type, _Rule] = {
     OwenT: _rule(owens_t_ball, lambda h, a: owens_t_ball(h, a, analytic=True)),
     BivariateNormalCDF: _rule(bivariate_normal_cdf_ball),
 }
+_EXACTLY: dict[Function, Function] = {_maximum: max, _minimum: min, _absolute: abs}
 # functions that are not analytic, or not known to be: refused inside a Gaussian integral
 _REAL_RULES: dict[type, Function] = {
     sp.Abs: _absolute,
@@ -432,7 +444,7 @@ _REAL_RULES: dict[type, Function] = {
     sp.re: _real_part,
     sp.im: _imaginary_part,
     sp.conjugate: _conjugate,
-    sp.atan2: lambda y, x: _real(y).atan2(_real(x)),
+    sp.atan2: lambda y, x: arb.atan2(_real(y), _real(x)),
     sp.erfinv: _method("erfinv"),
     sp.erfcinv: _method("erfcinv"),
     sp.loggamma: _method("lgamma"),
@@ -750,7 +762,7 @@ def _rational_power_rule(exponent: sp.Rational) -> _Rule:
 
 @lru_cache(maxsize=4096)
 def _plain_rule(function: Any) -> _Rule:
-    return _rule(function)
+    return _rule(function, exact=_exactly(_EXACTLY[function], function) if function in _EXACTLY else None)
 
 
 @lru_cache(maxsize=8)
@@ -980,12 +992,61 @@ def _without_idle_variables(node: GaussianIntegral) -> sp.Expr:
     return sp.Mul(*means)
 
 
+def _with_decided_denominators(expr: sp.Expr, variables: Sequence[sp.Symbol]) -> sp.Expr:
+    """The integrand with softmax denominators that stay away from zero: e^u/(e^u + e^v) becomes 1/(1 + e^{v−u}).
+
+    Balls of e^u/(e^u + e^v) blow up where both are large; those of the second form do not.
+    """
+    if not expr.args or not expr.free_symbols.intersection(variables):
+        return expr
+
+    def inside(part: sp.Expr) -> sp.Expr:
+        arguments = [_with_decided_denominators(argument, variables) for argument in part.args]
+        return part.func(*arguments) if tuple(arguments) != part.args else part
+
+    if not isinstance(expr, (sp.Mul, sp.Pow)):
+        return inside(expr)
+    # the factors of a product are looked at together, so only what is inside of them is changed first
+    rebuilt = sp.Mul(*(inside(factor) for factor in sp.Mul.make_args(expr)))
+    factors = sp.Mul.make_args(rebuilt)
+    exponent = sp.Add(*(factor.args[0] for factor in factors if isinstance(factor, sp.exp)))
+    others = []
+    for factor in factors:
+        base, power = factor.as_base_exp()
+        terms = _positive_exponentials(base, variables) if power.is_Integer and power < 0 else None
+        if terms is None:
+            if not isinstance(factor, sp.exp):
+                others.append(factor)
+            continue
+        # the exponential that cancels the numerator best: fewest operations left
+        leading = min(
+            terms, key=lambda v: (sp.expand(exponent + power * v).count_ops(), sp.default_sort_key(v))
+        )
+        exponent = sp.expand(exponent + power * leading)
+        others.append(
+            sp.Add(*(scale * sp.exp(sp.expand(v - leading)) for v, scale in terms.items())) ** power
+        )
+    return sp.Mul(sp.exp(exponent), *others) if len(others) < len(factors) or exponent != 0 else rebuilt
+
+
+def _positive_exponentials(base: sp.Expr, variables: Sequence[sp.Symbol]) -> dict[sp.Expr, sp.Expr] | None:
+    """Σ c_v e^v as {v: c_v}, for two or more terms that all hold a variable of integration; else None."""
+    terms: dict[sp.Expr, sp.Expr] = {}
+    for term in sp.Add.make_args(base):
+        scale, varying = term.as_independent(*variables, as_Add=False)
+        if not isinstance(varying, sp.exp):
+            return None
+        terms[varying.args[0]] = terms.get(varying.args[0], sp.Integer(0)) + scale
+    return terms if len(terms) > 1 else None
+
+
 class _Mean:
     """A GaussianIntegral as a function of the balls of its parameters."""
 
     def __init__(self, node: GaussianIntegral, parameters: Sequence[sp.Basic], seconds: float) -> None:
         self.node, self.seconds = node, seconds
         self.variables = node.variables
+        integrand = _with_decided_denominators(node.integrand, self.variables)
         if len(self.variables) > 2:
             raise NoBallRule(
                 f"no ball rule for GaussianIntegral of dimension {len(self.variables)}, "
@@ -993,7 +1054,7 @@ class _Mean:
                 "certified values stop at dimension two"
             )
         writer = _Writer((parameters, self.variables), self.variables, seconds)
-        self.integrand = _Program([node.integrand], writer)
+        self.integrand = _Program([integrand], writer)
         coefficients: list[sp.Expr] = []
 
         def coefficient(expr: sp.Expr) -> int:
@@ -1002,7 +1063,7 @@ class _Mean:
             return coefficients.index(expr)
 
         self.kinks = [(coefficient(intercept), coefficient(slope)) for intercept, slope in writer.kinks]
-        self.plan = envelope_plan(node.integrand, self.variables, coefficient)
+        self.plan = envelope_plan(integrand, self.variables, coefficient)
         self.coefficients = _Program(coefficients, _Writer((parameters,), seconds=seconds))
 
     def __call__(self, *parameters: Number) -> Number:
@@ -1091,19 +1152,19 @@ class _Mean:
         return merged, undecided
 
     def plane(self, parameters: Sequence[Number], coefficients: Sequence[Number]) -> Number:
+        line = self.plan(coefficients, None)
         registers = self.integrand.start(parameters)
         bits = max(20, min(ctx.prec, _goal(parameters)) - 16)
         best: tuple[float, arb, Envelope] | None = None
         for width in _STRIPS:
             try:
                 envelope = self.plan(coefficients, arb(width))
-                cost = trapezoid_cost(envelope, arb(width), bits)
+                cost = strip_cost(envelope, arb(width), bits)
             except (NoStrip, NotIntegrable):
                 continue
             if math.isfinite(cost) and (best is None or cost < best[0]):
                 best = (cost, arb(width), envelope)
         if best is None:
-            self.plan(coefficients, None)
             raise NoBallRule(
                 f"no ball rule for this GaussianIntegral of dimension two: {_shown(self.node)}; "
                 "its integrand is not known to be "
@@ -1119,6 +1180,7 @@ class _Mean:
             envelope,
             strip,
             bits,
+            line,
             evaluation_limit=10_000_000,
             deadline=time.monotonic() + self.seconds,
         )
@@ -1303,9 +1365,14 @@ def ball(
                 ):
                     return found
         stuck = best is not None and any(isinstance(value, arb) and not value.is_exact() for value in exact)
-        if bits >= _MAX_BITS or stuck or time.monotonic() - started > seconds:
+        # twice the bits cost about four times as much
+        if (
+            bits >= _MAX_BITS
+            or stuck
+            or time.monotonic() - started > seconds / (4 if best is not None else 1)
+        ):
             break
-        bits = min(2 * bits, _MAX_BITS) if bits < _MAX_BITS else bits + 1
+        bits = min(2 * bits, _MAX_BITS)
     if best is None:
         raise NonFiniteBall(
             f"no finite ball for {_shown(expr)} at {_point(given)}: it has a pole or an undefined value there"

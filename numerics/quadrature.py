@@ -40,7 +40,7 @@ __all__ = [
     "QuadratureBudgetExceeded",
     "gaussian_mean",
     "mean_at",
-    "trapezoid_cost",
+    "strip_cost",
     "trapezoid_mean_at",
 ]
 
@@ -48,6 +48,7 @@ Integrand = Callable[[acb, bool], acb]
 
 _BOUND_BITS = 64
 _MAX_BITS = 4096
+_LOG_2 = 0.6931472
 
 
 class QuadratureBudgetExceeded(ArithmeticError):
@@ -297,12 +298,12 @@ def _log_size(envelope: Envelope) -> float:
     return float(total.upper().log()) if total > 0 else 0.0
 
 
-def trapezoid_cost(envelope: Envelope, strip: arb, bits: int) -> float:
-    """About how many nodes a variable the trapezoidal rule needs with this strip: to choose the strip by."""
+def strip_cost(envelope: Envelope, strip: arb, bits: int) -> float:
+    """The number of nodes of the trapezoidal rule per unit length with this strip: to choose the strip by."""
     _check_integrable(envelope)
-    cut = max(float(_cut(envelope, index, bits)) for index in range(envelope.dimension))
-    exponent = 0.6931472 * bits + float(strip) ** 2 / 2 + max(0.0, _log_size(envelope)) + 4
-    return 2 * cut * exponent / (2 * math.pi * float(strip))
+    return (_LOG_2 * bits + float(strip) ** 2 / 2 + max(0.0, _log_size(envelope)) + 4) / (
+        2 * math.pi * float(strip)
+    )
 
 
 def trapezoid_mean_at(
@@ -310,6 +311,7 @@ def trapezoid_mean_at(
     envelope: Envelope,
     strip: arb,
     bits: int | None = None,
+    line: Envelope | None = None,
     evaluation_limit: int = 200_000,
     deadline: float | None = None,
 ) -> arb | acb:
@@ -324,6 +326,7 @@ def trapezoid_mean_at(
         envelope: bounds |f(x + iη)| in terms of |x_i| whenever |η_i| ≤ y.
         strip: y > 0, half of the strip's width, the same for all variables; f is analytic for |Im t_i| ≤ y.
         bits: absolute accuracy aimed at; default the working precision.
+        line: a bound of |f(x)| at real points, for the tails; default `envelope`, which is larger.
         evaluation_limit, deadline: evaluations allowed; `time.monotonic()` at which to give up.
 
     Raises:
@@ -337,10 +340,12 @@ def trapezoid_mean_at(
     _check_integrable(envelope)
     dimension = envelope.dimension
     bits = ctx.prec if bits is None else bits
-    cuts = [_cut(envelope, index, bits + 8) for index in range(dimension)]
+    line = envelope if line is None else line
+    _check_integrable(line)
+    size_bits = int(max(0.0, _log_size(line)) / _LOG_2) + 8
+    cuts = [_cut(line, index, bits + size_bits) for index in range(dimension)]
     # |φ(x + iy)| = φ(x) e^{y²/2}; the step brings the aliasing error down to 2^-bits
-    exponent = 0.6931472 * bits + float(strip) ** 2 / 2 + max(0.0, _log_size(envelope)) + 4
-    step = arb(2 * math.pi * float(strip) / exponent).mid()
+    step = arb(1 / strip_cost(envelope, strip, bits)).mid()
     counts = [int(float(cut / step)) + 1 for cut in cuts]
     evaluations = math.prod(2 * count + 1 for count in counts)
     if evaluations > evaluation_limit:
@@ -359,14 +364,12 @@ def trapezoid_mean_at(
         aliasing = 2 * (strip * strip / 2).exp() / ((2 * arb.pi() * strip / step).exp() - 1)
         # ∏ I_i − ∏ S_i = Σ_i S_1 ⋯ S_{i−1} (I_i − S_i) I_{i+1} ⋯ I_r for the integrals I and the sums S;
         # the bound of a sum is also one of the integral
-        for term in envelope.terms:
-            sums = [_sum_bound(term, index, step) for index in range(dimension)]
-            for index in range(dimension):
+        for index in range(dimension):
+            for term in envelope.terms:
+                error += aliasing * term.c * _absolute_moment(term, index) * _others(term, index, step)
+            for term in line.terms:
                 edge = _tail_sum(term, index, step, step * (counts[index] + 1))
-                others = arb(1)
-                for other in range(dimension):
-                    others *= sums[other] if other != index else 1
-                error += term.c * (aliasing * _absolute_moment(term, index) + edge) * others
+                error += term.c * edge * _others(term, index, step)
         bound = arb(0, error.abs_upper())
     if isinstance(total, acb):
         return total + acb(bound, bound)
@@ -382,6 +385,12 @@ def _grid_sum(f: Callable, weights: list, point: list, deadline: float | None) -
     for node, weight in weights[len(point)]:
         total = total + weight * _grid_sum(f, weights, [*point, node], deadline)
     return total
+
+
+def _others(term: Growth, index: int, step: arb) -> arb:
+    """The bounds of the sums over all variables but one, multiplied."""
+    rest = (_sum_bound(term, other, step) for other in range(len(term.p)) if other != index)
+    return math.prod(rest, start=arb(1))
 
 
 def _tail_sum(term: Growth, index: int, step: arb, cut: arb) -> arb:

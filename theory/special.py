@@ -334,7 +334,8 @@ def _mp_owens_t(h: Any, a: Any) -> Any:
 def _mp_wedge(h: Any, a: Any) -> Any:
     """T(h, a) for h ≥ 0 and 0 ≤ a ≤ 1, with z = h²/2 and w = a²z, by one of two series.
 
-    a² ≤ 1/2:  T = (a e^{−z}/2π) Σ_j (−a²)^j I_j,  I_j = ∫_0^1 u^{2j} e^{−wu²} du = (e^{−w} + 2w I_{j+1})/(2j + 1)
+    a² ≤ 1/2:  T = (a e^{−z}/2π) Σ_j (−a²)^j I_j
+               I_j = ∫_0^1 u^{2j} e^{−wu²} du = (e^{−w} + 2w I_{j+1})/(2j + 1)
     a² > 1/2:  T = (1/2π) (arctan a − Σ_j (−1)^j a^{2j+1} P(Poisson(z) > j)/(2j + 1))
 
     Source of the second: Owen (1956), section 2; of the first: expand 1/(1 + a²u²).
