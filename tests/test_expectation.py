@@ -16,6 +16,7 @@ from theory import (
     E,
     Expectation,
     GaussianIntegral,
+    GaussianMatrix,
     GaussianVector,
     InfiniteExpectation,
     NoClosedForm,
@@ -388,6 +389,31 @@ def test_decay_of_gates_decides_or_refuses():
     with pytest.raises(NoClosedForm, match="finite only through the decay"):
         E(sp.exp(z**2) * sp.Heaviside(z) * sp.erfc(z))
     assert E(sp.exp(z**2 / 4) * sp.erfc(z)).is_finite is not False
+
+
+def test_a_large_exponential_is_not_called_infinite_when_another_factor_may_tame_it():
+    """e^{z²}/(1 + e^{z²}) is bounded: refused, not infinite."""
+    with pytest.raises(NoClosedForm, match="cannot decide"):
+        E(sp.exp(z**2) / (1 + sp.exp(z**2)))
+
+
+def test_a_density_comes_before_an_exponential():
+    """Under δ(z − 1) the exponential is a number, however large."""
+    assert E(sp.exp(z**2) * sp.DiracDelta(z - 1)) == sp.exp(1) * sp.exp(-half) / sp.sqrt(2 * sp.pi)
+
+
+@pytest.mark.parametrize("name", ["t", "t_0", "z_0", "l_1", "l_2"])
+def test_no_name_of_a_user_is_captured(name):
+    """Bound variables and placeholders are nobody's symbols."""
+    for assumptions in ({}, {"real": True}, {"integer": True}):
+        symbol = sp.Symbol(name, **assumptions)
+        closed = E(sp.tanh(symbol * z + 1))
+        assert closed.free_symbols == {symbol}
+        assert value(closed, {name: 2}) == pytest.approx(value(E(sp.tanh(2 * z + 1)), {}), rel=1e-12)
+        rows = GaussianMatrix("X", 3, 2)
+        index = sp.Symbol("j", integer=True)
+        total = sp.Sum(symbol * dot(rows[index, :], sp.Matrix([1, 1])) ** 2, (index, 0, 2))
+        assert sp.expand(E(total**2)) == 60 * symbol**2  # E (2χ²₃)² = 4(9 + 6)
 
 
 def test_growth_that_cannot_be_bounded_is_refused():

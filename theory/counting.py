@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import sympy as sp
@@ -125,8 +126,14 @@ def _merged(terms: list[tuple[sp.Expr, TokenSum]]) -> list[tuple[sp.Expr, TokenS
 
 
 def _renamed(term: TokenSum) -> TokenSum:
-    names = {index: sp.Symbol(f"l_{i + 1}", integer=True) for i, index in enumerate(term.indices)}
+    names = {index: _position(i) for i, index in enumerate(term.indices)}
     return TokenSum(tuple(names.values()), term.body.xreplace(names), term.ranges)
+
+
+@lru_cache(maxsize=None)
+def _position(i: int) -> sp.Dummy:
+    """The i-th bound index; no user's symbol is equal to it."""
+    return sp.Dummy(f"l_{i + 1}", integer=True)
 
 
 def representatives(term: TokenSum) -> Iterator[tuple[sp.Expr, sp.Expr]]:

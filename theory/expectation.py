@@ -392,7 +392,7 @@ def has_tame_growth(expr: sp.Expr) -> bool:
 
 
 def _placeholders(expr: sp.Expr) -> list[sp.Symbol]:
-    return sorted((s for s in expr.free_symbols if s.name.startswith("z_")), key=lambda s: s.name) or [placeholder(0)]
+    return sorted((s for s in expr.free_symbols if isinstance(s, sp.Dummy)), key=lambda s: s.name) or [placeholder(0)]
 
 
 def _is_bounded(expr: sp.Expr) -> bool:
@@ -413,19 +413,21 @@ def _stays_above_a_positive_number(expr: sp.Expr) -> bool:
 # --- finiteness ----------------------------------------------------------------------------
 
 
-DECAYING = (sp.erfc, sp.Heaviside, NormalCDF, sp.DiracDelta)
+DECAYING = (sp.erfc, sp.Heaviside, NormalCDF)
 
 
 def _check_finite(moment: Moment, monomial: Monomial) -> None:
-    """Refuse where only the decay of a gate could make the mean finite, or where nothing does.
+    """Refuse where only the decay of another factor could make the mean finite, or where nothing does.
 
-    Without such gates the tilting rule decides; with them, on one variable x of variance s, the
+    Without such factors the tilting rule decides; with gates, on one variable x of variance s, the
     exponent q − 1/(2s) minus the decay rates of the gates decides on each side.
     """
-    decaying = [gate for gate, _ in monomial.gates if isinstance(gate, DECAYING)]
-    if moment.exponent is None or not decaying or not _is_decidably_too_large(moment):
+    gates = [gate for gate, _ in monomial.gates]
+    decaying = [gate for gate in gates if isinstance(gate, DECAYING)]
+    deltas = [gate for gate in gates if isinstance(gate, sp.DiracDelta)]
+    if moment.exponent is None or not (decaying or monomial.unknown) or not _is_decidably_too_large(moment):
         return
-    if len(moment.powers) == 1 and moment.unknown is None:
+    if len(moment.powers) == 1 and not monomial.unknown and not deltas:
         slowest = max(_rate(moment, monomial, side) for side in (1, -1))
         if slowest.is_negative:
             raise NoClosedForm(
@@ -436,9 +438,10 @@ def _check_finite(moment: Moment, monomial: Monomial) -> None:
                 f"E[{monomial.expr()}] is infinite: its integrand grows like exp({slowest}·x²) "
                 f"in {moment.law.variables[0]}, more than {decaying[0]} decays"
             )
+    other = decaying[0] if decaying else monomial.unknown[0][0]
     raise NoClosedForm(
         f"cannot decide whether E[{monomial.expr()}] is finite: exp({monomial.exponent}) is too large for the "
-        f"Gaussian law alone, and no rule weighs it against the decay of {decaying[0]}"
+        f"Gaussian law alone, and no rule weighs it against {other}"
     )
 
 
@@ -459,7 +462,7 @@ def _rate(moment: Moment, monomial: Monomial, side: int) -> sp.Expr:
         parts = linear(gate.args[0])
         assert parts is not None
         (slope,) = parts[0].values()
-        if isinstance(gate, sp.DiracDelta) or (isinstance(gate, sp.Heaviside) and (slope * side).is_negative):
+        if isinstance(gate, sp.Heaviside) and (slope * side).is_negative:
             return -sp.Integer(10) ** 9
         if isinstance(gate, sp.erfc) and (slope * side).is_positive:
             rate -= count * slope**2

@@ -164,9 +164,10 @@ class Wave:
         return (self.odd, self.form.sort_key())
 
 
-def placeholder(i: int) -> sp.Symbol:
-    """The i-th argument of the part of a moment that no rule knows."""
-    return sp.Symbol(f"z_{i}", real=True)
+@lru_cache(maxsize=None)
+def placeholder(i: int) -> sp.Dummy:
+    """The i-th argument of the part of a moment that no rule knows; no user's symbol is equal to it."""
+    return sp.Dummy(f"z_{i}", real=True)
 
 
 @dataclass(frozen=True)
@@ -713,8 +714,8 @@ def one_dimensional_reduction(moment: Moment) -> Rewriting | None:
     forms = _independent(moment.law, forms)
     forms = _with_gates_closed(moment, forms)
     law, ts = moment.law, []
-    for index, form in enumerate(forms):
-        t = sp.Symbol(f"t_{index}", real=True)
+    for form in forms:
+        t = sp.Dummy("t", real=True)
         deviation = positive_root(law.covariance_of(form, form), law.positive)
         with_form = law.covariance_with(form)
         n = len(with_form)
@@ -789,10 +790,10 @@ def _distinct(forms: Iterable[Form]) -> list[Form]:
 
 RULES: tuple[Callable[[Moment], Rewriting | None], ...] = (
     tidying,
+    conditioning,
     tilting,
     parity,
     independence,
-    conditioning,
     product_to_sum,
     stein,
     closed_moment,

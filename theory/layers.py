@@ -52,7 +52,7 @@ class PointwiseAttention(Layer):
     >>> L, d = sp.symbols("L d", integer=True, positive=True)
     >>> k, v = sp.MatrixSymbol("k", d, 1), sp.MatrixSymbol("v", d, 1)
     >>> PointwiseAttention(k, v, sp.Symbol("lam")).predict(GaussianMatrix("X", L, d))
-    Sum(dot(v, X[l, :])*erf(lam*dot(k, X[l, :])), (l, 0, L - 1))
+    Sum(erf(lam*dot(k, X[l, :]))*dot(v, X[l, :]), (l, 0, L - 1))
     """
 
     k: sp.MatrixExpr

@@ -137,7 +137,7 @@ def vector_gradient(expr: sp.Expr, vector: sp.MatrixSymbol) -> sp.MatrixExpr:
     >>> from .variables import dot
     >>> k, u = sp.MatrixSymbol("k", d, 1), sp.MatrixSymbol("u", d, 1)
     >>> vector_gradient(dot(k, u)**2 + dot(k, k), k)
-    2*k + 2*dot(k, u)*u
+    (2*dot(k, u))*u + 2*k
     """
     result: sp.MatrixExpr = sp.ZeroMatrix(*vector.shape)
     for node in sorted(_dots(expr), key=sp.default_sort_key):
