@@ -63,9 +63,9 @@ class Derivation:
         if len(lines) > SHOWN_LINES:
             kept = SHOWN_LINES // 2
             lines = [*lines[:kept], f"… {len(lines) - 2 * kept} more lines …", *lines[-kept:]]
-        lines += [
-            f"where {a} ~ N({a.family.mean[a.index]}, {a.family.covariance[a.index, a.index]})" for a in self.where
-        ]
+        for a in self.where:
+            mean, variance = _law_of(a)
+            lines.append(f"where {a} ~ N({mean}, {variance})")
         if self.conditions:
             lines.append("provided " + ", ".join(map(str, self.conditions)))
         return "\n".join(lines)
@@ -221,7 +221,7 @@ class _Writer:
             return {}
         if law not in self.names:
             number = len(self.names) + 1
-            names = [f"{_letter(v, i)}tilde_{number}" for i, v in enumerate(law.variables)]
+            names = [f"{_letter(v, i)}_tilde_{number}" for i, v in enumerate(law.variables)]
             self.names[law] = gaussians(
                 " ".join(names), mean=law.mean, covariance=[list(row) for row in law.covariance]
             )
@@ -261,8 +261,13 @@ def _carries(variable: sp.Expr, law: JointLaw, i: int) -> bool:
     return True
 
 
+def _law_of(a: GaussianScalar) -> tuple[sp.Expr, sp.Expr]:
+    """Mean and variance, as one fraction each."""
+    return sp.together(a.family.mean[a.index]), sp.together(a.family.covariance[a.index, a.index])
+
+
 def _law_latex(a: GaussianScalar) -> str:
-    mean, variance = a.family.mean[a.index], a.family.covariance[a.index, a.index]
+    mean, variance = _law_of(a)
     return rf"\mathcal{{N}}\left({to_latex(mean)}, {to_latex(variance)}\right)"
 
 
