@@ -993,7 +993,9 @@ def _without_idle_variables(node: GaussianIntegral) -> sp.Expr:
 
 
 def _with_decided_denominators(expr: sp.Expr, variables: Sequence[sp.Symbol]) -> sp.Expr:
-    """The integrand with softmax denominators that stay away from zero: e^u/(e^u + e^v) becomes 1/(1 + e^{v−u}).
+    """The integrand with softmax denominators that stay away from zero.
+
+        e^u/(e^u + e^v) = 1/(1 + e^{v−u})
 
     Balls of e^u/(e^u + e^v) blow up where both are large; those of the second form do not.
     """

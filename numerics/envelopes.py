@@ -6,7 +6,7 @@ for all real t, or in the strip |Im t_i| ≤ y when a width y is given. `envelop
 returns a function of the parameters' balls, because the constants depend on them. The rules, with Y a bound
 of |Im u| on the strip (0 on the real line):
 
-    |u + v| ≤ |u| + |v|,   |uv| = |u||v|,   |u^r| ≤ 1 + |u|^⌈r⌉
+    |u + v| ≤ |u| + |v|,   |uv| = |u||v|,   |Σ g|^r ≤ Σ |g|^r for 0 < r < 1
     |exp(q + w)| = exp(Re q) exp(Re w)          q a polynomial of degree at most 2, w bounded above
     |erf u| ≤ 1 + erfi Y,   |Φ(u)| ≤ 1 + erfi(Y/√2)/2,   |tanh u| ≤ 1 + tan Y,   |sin u|, |cos u| ≤ cosh Y
     |1/u| ≤ 1/inf Re u                          e.g. 1/(1 + exp v), Y ≤ π/2
@@ -135,8 +135,9 @@ class _Planner:
         if exponent.is_Integer and exponent > 0:
             return _product([self.plan(base)] * times)
         if exponent > 0:
-            size = _sum([self.number(1), _product([self.plan(base)] * times)])
-            return self.away_from_cut(base, size)
+            whole, part = divmod(exponent, 1)
+            root = _fractional_power(self.plan(base), part, self.dimension)
+            return self.away_from_cut(base, _product([self.plan(base)] * int(whole) + [root]))
         lowest = self.least_real_part(base)
         decay = self.reciprocal_of_exponentials(base) if exponent.is_Integer else None
 
@@ -516,6 +517,31 @@ def _product(plans: Sequence[Plan]) -> Plan:
         return total
 
     return bound
+
+
+def _fractional_power(plan: Plan, exponent: sp.Rational, dimension: int) -> Plan:
+    """(Σ g)^r ≤ Σ g^r for 0 < r < 1, and |t|^{pr} ≤ 1 + |t|^⌈pr⌉."""
+    numerator, root = int(exponent.p), int(exponent.q)
+
+    def bound(values: Sequence[Ball], strip: arb | None) -> Envelope:
+        r = arb(numerator) / root
+        total = Envelope((), dimension)
+        for growth in plan(values, strip).terms:
+            scale = _product_of([growth.c.root(root)] * numerator) if growth.c > 0 else arb(0)
+            rates = (tuple((x * r).upper() for x in side) for side in (growth.a, growth.b))
+            raised = Envelope((Growth(scale.upper(), (0,) * dimension, *rates),), dimension)
+            for index, power in enumerate(growth.p):
+                if power:
+                    up = Envelope.power(-(-power * numerator // root), index, dimension)
+                    raised = raised * (up + Envelope.constant(1, dimension))
+            total = total + raised
+        return total
+
+    return bound
+
+
+def _product_of(numbers: Sequence[arb]) -> arb:
+    return math.prod(numbers, start=arb(1))
 
 
 def _real_line(plan: Plan) -> Plan:

@@ -14,12 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numerics.balls import NonFiniteBall, ball, compile_ball, compile_balls, register_ball_rule
-from numerics.envelopes import NoBallRule
+from numerics.envelopes import NoBallRule, NoStrip, envelope_plan
 from numerics.quadrature import NotIntegrable, QuadratureBudgetExceeded
 from theory.domain import Domain
 from theory.integral import GaussianIntegral
 from theory.risk import Risk
-from theory.special import BivariateNormalCDF, NormalCDF, OwenT
+from theory.special import (
+    BivariateNormalCDF,
+    NormalCDF,
+    OwenT,
+    _mp_bivariate_normal_cdf,
+    _mp_owens_t,
+)
 from theory.variables import dot, quad
 
 x, y, z, a, b, t, s = sp.symbols("x y z a b t s", real=True)
@@ -332,6 +338,75 @@ def test_independent_factors_and_idle_variables_lower_the_dimension():
     assert ball(mean(a * s**2, t, s), {a: 5}).overlaps(arb(5))
 
 
+ENVELOPED = [
+    (t**3 - a * t + b) * sp.erf(a * t + b),
+    sp.exp(a * t + b - t**2) * sp.erfc(t),
+    sp.exp(t**2 / 3 + sp.I * a * t),
+    sp.exp((1 + sp.I) * t**2 / 9 + sp.I * b),
+    sp.exp(sp.tanh(t) - a * t) * sp.tanh(a * t + b),
+    sp.exp(sp.sqrt(1 + t**2)),
+    sp.sin(a * t) * sp.cos(b * t) + sp.sinh(t) - sp.cosh(a * t),
+    1 / (1 + sp.exp(a * t + b)) ** 2,
+    sp.exp(a * t) / (sp.exp(a * t) + b**2 * sp.exp(-t) + 2),
+    1 / (sp.exp(a * t) + sp.exp(b * t)),
+    sp.log(1 + sp.exp(a * t + b)) ** 2,
+    sp.log(2 + sp.sin(t)) + sp.log(3 + t**2),
+    sp.sqrt(1 + t**4) + (1 + t**2) ** sp.Rational(3, 2) + (2 + sp.cos(t)) ** sp.Rational(-1, 2),
+    NormalCDF(a * t + b) * sp.atan(t / 9) + sp.sech(t / 9),
+    OwenT(a * t + b, half) + OwenT(t, b * t) + BivariateNormalCDF(t, b, third),
+    sp.Max(a * t, b, t**2) + sp.Abs(t) ** 3 * sp.sign(t - b) + sp.Heaviside(t) * sp.Min(t, a),
+    sp.Piecewise((t**2, t > b), (sp.exp(t), True)),
+    sp.erfi(t / 2) + sp.erf(t + sp.I),
+    sp.asin(sp.tanh(t)),
+]
+
+
+@pytest.mark.parametrize("integrand", ENVELOPED, ids=lambda e: str(e)[:40])
+@pytest.mark.parametrize("width", [None, 0.2, 1.0])
+def test_envelopes_bound_the_integrand_on_the_line_and_in_the_strip(integrand, width):
+    coefficients: list[sp.Expr] = []
+
+    def register(expr: sp.Expr) -> int:
+        coefficients.append(expr)
+        return len(coefficients) - 1
+
+    plan = envelope_plan(integrand, (t,), register)
+    at = {a: sp.Rational(13, 10), b: sp.Rational(-2, 7)}
+    exact = [complex(c.xreplace(at).evalf(20)) for c in coefficients]
+    values = [arb(c.real) if c.imag == 0 else acb(c.real, c.imag) for c in exact]
+    try:
+        envelope = plan(values, None if width is None else arb(width))
+    except NoStrip:
+        assert width is not None
+        return
+    f = sp.lambdify(
+        t,
+        integrand.xreplace(at).rewrite(sp.Piecewise) if width is None else integrand.xreplace(at),
+        MPMATH,
+        dummify=True,
+    )
+    for index in range(-60, 61):
+        for eta in (0,) if width is None else (-width, 0, width / 2, width):
+            real = index / 4
+            point = mpmath.mpf(real) if eta == 0 else mpmath.mpc(real, eta)
+            bound = sum(
+                float(g.c)
+                * mpmath.mpf(abs(real)) ** g.p[0]
+                * mpmath.exp(float(g.a[0]) * abs(real) + float(g.b[0]) * real**2)
+                for g in envelope.terms
+            )
+            assert abs(f(point)) <= bound * (1 + 1e-12), (real, eta)
+
+
+MPMATH = [
+    {
+        "NormalCDF": lambda u: mpmath.erfc(-u / mpmath.sqrt(2)) / 2,
+        "OwenT": lambda u, v: _mp_owens_t(mpmath.mpmathify(u), mpmath.mpmathify(v)),
+        "BivariateNormalCDF": lambda u, v, w: _mp_bivariate_normal_cdf(*map(mpmath.mpmathify, (u, v, w))),
+    },
+    "mpmath",
+]
+
 # --- refusals and names ------------------------------------------------------------------------------
 
 
@@ -415,7 +490,11 @@ def test_scalar_products_of_vectors():
     values = {"k": [1, 2, "1/2"], "v": [Fraction(1, 3), 0, 4], "A": [[1, 2, 3], [0, 1, 0], [2, 0, 1]]}
     assert ball(dot(k, v), {n: values[n] for n in "kv"}).overlaps(arb(fmpq(7, 3)))
     assert (
-        abs(ball(quad(k, A) + d * dot(k, k), {n: values[n] for n in "kA"}) - arb(fmpq(47, 4)) - 3 * arb(fmpq(21, 4)))
+        abs(
+            ball(quad(k, A) + d * dot(k, k), {n: values[n] for n in "kA"})
+            - arb(fmpq(47, 4))
+            - 3 * arb(fmpq(21, 4))
+        )
         < arb(10) ** -25
     )
     assert ball(sp.Trace(A) + sp.Determinant(A), {"A": values["A"]}).contains(arb(-2))

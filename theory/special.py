@@ -357,7 +357,7 @@ def _mp_wedge(h: Any, a: Any) -> Any:
         probability = mpmath.exp(-z)
         tail, power, total, j = 1 - probability, +a, mpmath.mpf(0), 0
         smallest = mpmath.ldexp(1, -mpmath.mp.prec)
-        while j < z or tail > smallest:
+        while j < 2 * z or probability > smallest:  # beyond 2z the tail is below twice its first term
             total += power * tail / (2 * j + 1)
             j += 1
             probability *= z / j
