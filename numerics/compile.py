@@ -475,9 +475,9 @@ class _Writer:
         parameters = list(rule.parameters.values())
         back = {symbol: hoisted for hoisted, symbol in rule.parameters.items()}
         inputs = [self.node(back[symbol]) for symbol in parameters]
+        # from the parts as they were written: behind names, a discriminant would not be seen to be zero
         centers = [
-            (self.node(center.xreplace(back)), self.node(scale.xreplace(back)))
-            for center, scale in _features(integrand, t)
+            (self.node(center), self.node(scale)) for center, scale in _features(expr.integrand * density, t)
         ]
         writer = _Writer(
             [t, *parameters], [0] + [1 + i for i, cell in enumerate(inputs) if self.varies[cell]]
@@ -590,7 +590,7 @@ def _features(integrand: sp.Expr, t: sp.Symbol) -> list[tuple[sp.Expr, sp.Expr]]
         elif len(coefficients) == 3:
             a, b, c = coefficients
             features[-b / (2 * a), 1 / sp.sqrt(2 * sp.Abs(a))] = None
-            discriminant = b**2 - 4 * a * c
+            discriminant = sp.cancel(b**2 - 4 * a * c)  # a square's is zero, and must be seen to be
             if not discriminant.is_nonpositive:
                 root = sp.sqrt(discriminant)
                 features[(-b + root) / (2 * a), 1 / root] = None
