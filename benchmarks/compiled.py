@@ -35,18 +35,14 @@ def formula() -> sp.Expr:
     E2 = -2 * lam**2 * m * kappa / D * E1
     F0 = 1 - 8 * OwenT(sp.sqrt(2) * u, a)
     F1 = 2 * E1 * sp.erf(a * u)
-    F2 = -2 * lam**2 * m * kappa / D * F1 + 8 * lam**2 * a / (sp.pi * D) * sp.exp(
-        -2 * (lam * m * kappa * a) ** 2
-    )
+    F2 = -2 * lam**2 * m * kappa / D * F1 + 8 * lam**2 * a / (sp.pi * D) * sp.exp(-2 * (lam * m * kappa * a) ** 2)
     B = 1 + 2 * lam**2 * sigma**2 * q_k
     C1 = 2 * lam / sp.sqrt(sp.pi * B)
     G0 = 2 / sp.pi * sp.asin(2 * lam**2 * sigma**2 * q_k / B)
     G2 = 8 * lam**2 / (sp.pi * B * sp.sqrt(1 + 4 * lam**2 * sigma**2 * q_k))
     EA = m * theta * E0 + gamma**2 * rho * E1
     EyA = gamma**2 * nu * E0 + m * theta * gamma**2 * eta * E1 + gamma**4 * eta * rho * E2
-    EA2 = (
-        (m**2 * theta**2 + gamma**2 * q_v) * F0 + 2 * m * theta * gamma**2 * rho * F1 + gamma**4 * rho**2 * F2
-    )
+    EA2 = (m**2 * theta**2 + gamma**2 * q_v) * F0 + 2 * m * theta * gamma**2 * rho * F1 + gamma**4 * rho**2 * F2
     EB = sigma**2 * rho * C1
     EB2 = sigma**2 * q_v * G0 + sigma**4 * rho**2 * G2
     return epsilon**2 + gamma**2 - 2 * EyA + EA2 + (L - 1) * (EB2 + 2 * EA * EB + (L - 2) * EB**2)
@@ -106,9 +102,7 @@ def polynomial(terms: int = 530) -> tuple[sp.Expr, tuple[sp.Symbol, ...]]:
 
 def main(points: int = 1_000_000) -> None:
     rng = np.random.default_rng(1)
-    overlaps = [rng.uniform(-1, 1, points) for _ in range(5)] + [
-        rng.uniform(0.5, 2, points) for _ in range(2)
-    ]
+    overlaps = [rng.uniform(-1, 1, points) for _ in range(5)] + [rng.uniform(0.5, 2, points) for _ in range(2)]
     values = (*overlaps, *SETTING)
     expr = formula()
     start = time.perf_counter()

@@ -17,9 +17,7 @@ LINES = ("import sympy", "import theory", "import numerics", "import proofs_chec
 def seconds(line: str) -> float:
     """The time one import takes in an interpreter that has imported nothing."""
     code = f"import time; start = time.perf_counter(); {line}; print(time.perf_counter() - start)"
-    return float(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    )
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
 def main(repeats: int = 7) -> None:

@@ -358,8 +358,7 @@ def _dot(left: arb_mat, right: arb_mat) -> arb:
     """⟨u, v⟩ of two columns or rows."""
     if left.nrows() * left.ncols() != right.nrows() * right.ncols():
         raise ValueError(
-            f"expected vectors of one dimension, "
-            f"got {left.nrows()}x{left.ncols()} and {right.nrows()}x{right.ncols()}"
+            f"expected vectors of one dimension, got {left.nrows()}x{left.ncols()} and {right.nrows()}x{right.ncols()}"
         )
     return sum((x * y for x, y in zip(left.entries(), right.entries(), strict=True)), arb(0))
 
@@ -378,13 +377,7 @@ def _entry(matrix: arb_mat, row: Number, column: Number) -> arb:
 
 
 def _exact_integer(x: Number, what: str) -> int:
-    integer = (
-        x
-        if isinstance(x, int)
-        else (x.p if x.q == 1 else None)
-        if type(x) is fmpq
-        else _real(x).unique_fmpz()
-    )
+    integer = x if isinstance(x, int) else (x.p if x.q == 1 else None) if type(x) is fmpq else _real(x).unique_fmpz()
     if integer is None or (type(x) is arb and not x.is_exact()):
         raise ValueError(f"expected an integer for {what}, got {x}")
     return int(integer)
@@ -597,9 +590,7 @@ class _Writer:
         if isinstance(expr, sp.MatrixBase):
             rows, columns = expr.shape
             entries = [self.place(entry) for entry in expr.flat()]
-            return self.plain(
-                lambda *values: arb_mat(rows, columns, [_real(_lift(x)) for x in values]), *entries
-            )
+            return self.plain(lambda *values: arb_mat(rows, columns, [_real(_lift(x)) for x in values]), *entries)
         if isinstance(expr, (sp.Identity, sp.ZeroMatrix, sp.OneMatrix)):
             kind: Any = type(expr)
             return self.plain(_pattern(kind), *(self.place(size) for size in expr.shape))
@@ -709,22 +700,17 @@ class _Writer:
         if simpler != expr:
             return self.place(simpler)
         parameters = sorted(expr.free_symbols, key=sp.default_sort_key)
-        return self.plain(
-            _Mean(expr, parameters, self.seconds), *(self.place(symbol) for symbol in parameters)
-        )
+        return self.plain(_Mean(expr, parameters, self.seconds), *(self.place(symbol) for symbol in parameters))
 
     def sum(self, expr: sp.Sum) -> int:
         *inner, (index, low, high) = expr.limits
         summand = sp.Sum(expr.function, *inner) if inner else expr.function
         parameters = sorted(summand.free_symbols - {index}, key=sp.default_sort_key)
         if set(parameters).intersection(self.variables):
-            raise NoBallRule(
-                f"no ball rule for Sum in an integrand, needed by {_shown(expr)}; write the terms out"
-            )
+            raise NoBallRule(f"no ball rule for Sum in an integrand, needed by {_shown(expr)}; write the terms out")
         if not (low.is_finite is not False and high.is_finite is not False):
             raise NoBallRule(
-                f"no ball rule for Sum over infinitely many terms, needed by {_shown(expr)}; "
-                "add it to numerics.balls"
+                f"no ball rule for Sum over infinitely many terms, needed by {_shown(expr)}; add it to numerics.balls"
             )
         rule = _FiniteSum(summand, index, parameters, self.seconds)
         places = [self.place(low), self.place(high), *(self.place(symbol) for symbol in parameters)]
@@ -769,9 +755,7 @@ def _plain_rule(function: Any) -> _Rule:
 def _pattern(kind: Any) -> Function:
     def matrix(rows: Number, columns: Number) -> arb_mat:
         n, m = _exact_integer(rows, "a size"), _exact_integer(columns, "a size")
-        fill = {sp.Identity: lambda i, j: int(i == j), sp.ZeroMatrix: lambda i, j: 0}.get(
-            kind, lambda i, j: 1
-        )
+        fill = {sp.Identity: lambda i, j: int(i == j), sp.ZeroMatrix: lambda i, j: 0}.get(kind, lambda i, j: 1)
         return arb_mat(n, m, [fill(i, j) for i in range(n) for j in range(m)])
 
     return matrix
@@ -866,23 +850,11 @@ def _decided_sign(x: Number) -> int | None:
 
 
 def _and(*parts: bool | None) -> bool | None:
-    return (
-        False
-        if any(part is False for part in parts)
-        else None
-        if any(part is None for part in parts)
-        else True
-    )
+    return False if any(part is False for part in parts) else None if any(part is None for part in parts) else True
 
 
 def _or(*parts: bool | None) -> bool | None:
-    return (
-        True
-        if any(part is True for part in parts)
-        else None
-        if any(part is None for part in parts)
-        else False
-    )
+    return True if any(part is True for part in parts) else None if any(part is None for part in parts) else False
 
 
 def _not(part: bool | None) -> bool | None:
@@ -915,10 +887,7 @@ class _Program:
                 self.code[stage].append((rule, tuple(position[argument] for argument in arguments)))
         self.roots = [position[place] for place in places]
         self.steps = {
-            mode: [
-                [(getattr(rule, mode), len(arguments), arguments) for rule, arguments in code]
-                for code in self.code
-            ]
+            mode: [[(getattr(rule, mode), len(arguments), arguments) for rule, arguments in code] for code in self.code]
             for mode in ("of", "analytic", "exact")
         }
         self.constants: dict[tuple[int, bool], list[Number]] = {}
@@ -931,9 +900,7 @@ class _Program:
                 self.constants.clear()
             registers: list[Number] = []
             _run(self.steps["exact"][0], registers)
-            self.constants[key] = (
-                registers if exact else [arb(x) if type(x) is fmpq else x for x in registers]
-            )
+            self.constants[key] = registers if exact else [arb(x) if type(x) is fmpq else x for x in registers]
         registers = self.constants[key].copy()
         registers.extend(inputs)
         _run(self.steps["exact" if exact else "of"][1], registers)
@@ -1021,13 +988,9 @@ def _with_decided_denominators(expr: sp.Expr, variables: Sequence[sp.Symbol]) ->
                 others.append(factor)
             continue
         # the exponential that cancels the numerator best: fewest operations left
-        leading = min(
-            terms, key=lambda v: (sp.expand(exponent + power * v).count_ops(), sp.default_sort_key(v))
-        )
+        leading = min(terms, key=lambda v: (sp.expand(exponent + power * v).count_ops(), sp.default_sort_key(v)))
         exponent = sp.expand(exponent + power * leading)
-        others.append(
-            sp.Add(*(scale * sp.exp(sp.expand(v - leading)) for v, scale in terms.items())) ** power
-        )
+        others.append(sp.Add(*(scale * sp.exp(sp.expand(v - leading)) for v, scale in terms.items())) ** power)
     return sp.Mul(sp.exp(exponent), *others) if len(others) < len(factors) or exponent != 0 else rebuilt
 
 
@@ -1069,15 +1032,12 @@ class _Mean:
         self.coefficients = _Program(coefficients, _Writer((parameters,), seconds=seconds))
 
     def __call__(self, *parameters: Number) -> Number:
-        coefficients = [
-            _lift(x) for x in self.coefficients.values(parameters)
-        ]  # from exact parameters exact signs
+        coefficients = [_lift(x) for x in self.coefficients.values(parameters)]  # from exact parameters exact signs
         parameters = tuple(_lift(x) for x in parameters)
         for value in parameters:
             if type(value) is acb and not value.imag.is_zero():
                 raise NoBallRule(
-                    f"no ball rule for a Gaussian integral with complex parameters, "
-                    f"needed by {_shown(self.node)}"
+                    f"no ball rule for a Gaussian integral with complex parameters, needed by {_shown(self.node)}"
                 )
             if isinstance(value, (arb, acb)) and not value.is_finite():
                 return arb.nan()
@@ -1190,18 +1150,14 @@ class _Mean:
 
 def _goal(parameters: Sequence[Number]) -> int:
     """Bits worth aiming at: those of the least certain parameter, and some more."""
-    accuracies = [
-        x.rel_one_accuracy_bits() for x in parameters if isinstance(x, (arb, acb)) and not x.is_exact()
-    ]
+    accuracies = [x.rel_one_accuracy_bits() for x in parameters if isinstance(x, (arb, acb)) and not x.is_exact()]
     return max(20, min([ctx.prec, *(accuracy + 10 for accuracy in accuracies)]))
 
 
 class _FiniteSum:
     """Σ_{i = low}^{high} f(i), term by term."""
 
-    def __init__(
-        self, summand: sp.Expr, index: sp.Symbol, parameters: Sequence[sp.Basic], seconds: float
-    ) -> None:
+    def __init__(self, summand: sp.Expr, index: sp.Symbol, parameters: Sequence[sp.Basic], seconds: float) -> None:
         self.program = _Program([summand], _Writer((parameters, (index,)), seconds=seconds))
         self.name = str(index)
 
@@ -1209,8 +1165,7 @@ class _FiniteSum:
         first, last = (_exact_integer(end, f"an end of the sum over {self.name}") for end in (low, high))
         if last - first > _SUM_LIMIT:
             raise NoBallRule(
-                f"no ball rule for Sum over {last - first + 1} terms; "
-                f"at most {_SUM_LIMIT} are added one by one"
+                f"no ball rule for Sum over {last - first + 1} terms; at most {_SUM_LIMIT} are added one by one"
             )
         registers = self.program.start([_lift(x) for x in parameters])
         total: Number = arb(0)
@@ -1231,9 +1186,7 @@ class _Evaluator:
 
     def __call__(self, values: Sequence[Any], prec: int | None = None) -> tuple[arb, ...]:
         if len(values) != len(self.symbols):
-            raise ValueError(
-                f"expected {len(self.symbols)} values, for {_listed(self.symbols)}, got {len(values)}"
-            )
+            raise ValueError(f"expected {len(self.symbols)} values, for {_listed(self.symbols)}, got {len(values)}")
         if prec is None or prec == ctx.prec:
             return tuple(_as_real(x) for x in self.program.values(values))
         with ctx.workprec(prec):
@@ -1262,9 +1215,7 @@ def compile_balls(
     >>> compile_balls([x + y, (x + y)**2], [x, y])([arb(1), arb(2)])
     (3.00000000000000, 9.00000000000000)
     """
-    return _Evaluator(
-        _programs(tuple(map(_expression, expressions)), tuple(symbols), seconds), tuple(symbols)
-    )
+    return _Evaluator(_programs(tuple(map(_expression, expressions)), tuple(symbols), seconds), tuple(symbols))
 
 
 def compile_ball(expr: sp.Expr, symbols: Sequence[sp.Basic], seconds: float = 60.0) -> Callable[..., arb]:
@@ -1368,11 +1319,7 @@ def ball(
                     return found
         stuck = best is not None and any(isinstance(value, arb) and not value.is_exact() for value in exact)
         # twice the bits cost about four times as much
-        if (
-            bits >= _MAX_BITS
-            or stuck
-            or time.monotonic() - started > seconds / (4 if best is not None else 1)
-        ):
+        if bits >= _MAX_BITS or stuck or time.monotonic() - started > seconds / (4 if best is not None else 1):
             break
         bits = min(2 * bits, _MAX_BITS)
     if best is None:
@@ -1469,9 +1416,7 @@ def _check_domain(risk: Risk, known: Mapping[sp.Basic, Any]) -> None:
             raise ValueError(f"expected {low} <= {symbol} <= {high}, got {symbol}={rationals[symbol]}")
     for condition in (*(domain.conditions if domain is not None else ()), *risk.conditions):
         needed = tuple(sorted(getattr(condition, "free_symbols", ()), key=sp.default_sort_key))
-        if isinstance(condition, sp.logic.boolalg.Boolean) and all(
-            isinstance(known.get(s), fmpq) for s in needed
-        ):
+        if isinstance(condition, sp.logic.boolalg.Boolean) and all(isinstance(known.get(s), fmpq) for s in needed):
             if _programs((condition,), needed, 60.0).values([known[s] for s in needed])[0] is False:
                 point = ", ".join(f"{s}={rationals[s]}" for s in needed)
                 raise ValueError(f"expected {condition}, under which the risk was derived, got {point}")
@@ -1482,10 +1427,7 @@ def _listed(symbols: Iterable[Any]) -> str:
 
 
 def _point(given: Mapping[sp.Basic, Any]) -> str:
-    return (
-        _shown(", ".join(f"{symbol}={number}" for symbol, number in given.items()))
-        or "the point without parameters"
-    )
+    return _shown(", ".join(f"{symbol}={number}" for symbol, number in given.items())) or "the point without parameters"
 
 
 # Values
@@ -1518,9 +1460,7 @@ def _exact_number(name: str, given: Any) -> Any:
     if isinstance(given, Decimal):
         return _from_decimal(name, given)
     try:
-        number = (
-            float(given) if getattr(given, "ndim", 0) == 0 and not isinstance(given, complex) else math.nan
-        )
+        number = float(given) if getattr(given, "ndim", 0) == 0 and not isinstance(given, complex) else math.nan
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
@@ -1545,9 +1485,7 @@ def _from_text(name: str, text: str) -> fmpq:
         value = _from_decimal(name, Decimal(numerator.strip()))
         return value / _from_decimal(name, Decimal(denominator.strip())) if slash else value
     except (InvalidOperation, ZeroDivisionError):
-        raise ValueError(
-            f'expected a number such as "0.1", "1e-3" or "1/3" for {name}, got {text!r}'
-        ) from None
+        raise ValueError(f'expected a number such as "0.1", "1e-3" or "1/3" for {name}, got {text!r}') from None
 
 
 def _from_decimal(name: str, number: Decimal) -> fmpq:
@@ -1572,11 +1510,7 @@ def _exact_matrix(symbol: sp.MatrixSymbol, given: Any) -> fmpq_mat:
     widths = {len(row) for row in rows}
     if len(widths) != 1:
         raise ValueError(f"expected rows of one length for {symbol}, got lengths {sorted(widths)}")
-    entries = [
-        _exact_number(f"{symbol}[{i}, {j}]", entry)
-        for i, row in enumerate(rows)
-        for j, entry in enumerate(row)
-    ]
+    entries = [_exact_number(f"{symbol}[{i}, {j}]", entry) for i, row in enumerate(rows) for j, entry in enumerate(row)]
     if not all(isinstance(entry, fmpq) for entry in entries):
         raise ValueError(f"expected rational entries for {symbol}, got {given!r}")
     return fmpq_mat(len(rows), widths.pop(), entries)

@@ -367,9 +367,7 @@ def _krawczyk(
             return None
         value = system.values(middle, precision) if value is None else value
         spread = _column(x - m for x, m in zip(box, middle, strict=True))
-        image = (
-            _column(middle) - inverse * _column(value) + (_identity(system.size) - inverse * slope) * spread
-        )
+        image = _column(middle) - inverse * _column(value) + (_identity(system.size) - inverse * slope) * spread
         entries = tuple(image.entries())
         return entries if all(entry.is_finite() for entry in entries) else None
 
@@ -413,9 +411,7 @@ def _snapped(x: arb, precision: int) -> arb:
     return x if abs(x) > arb(2) ** (-2 * precision) else arb(0)
 
 
-def _certify(
-    system: _Field, center: Sequence[arb], radii: Sequence[arb], precision: int
-) -> tuple[Point, Point] | None:
+def _certify(system: _Field, center: Sequence[arb], radii: Sequence[arb], precision: int) -> tuple[Point, Point] | None:
     """(box, region): a zero, and the largest tried region around it proven to hold no other."""
     smallest = 3 - precision // 6
 
@@ -446,9 +442,7 @@ def _refine(system: _Field, box: Point, precision: int, steps: int = 40) -> Poin
             image = _krawczyk(system, box, precision)
             if image is None:
                 return box
-            smaller = tuple(
-                (x.intersection(y) + least).intersection(x) for x, y in zip(box, image, strict=True)
-            )
+            smaller = tuple((x.intersection(y) + least).intersection(x) for x, y in zip(box, image, strict=True))
             if all(new.rad() * 2 >= old.rad() for new, old in zip(smaller, box, strict=True)):
                 return smaller
             box = smaller
@@ -491,11 +485,7 @@ class _Search:
             exact = tuple(branch.fixed[x] for x in self.variables)
             self._found(tuple(_constant(value)(PRECISIONS[1]) for value in exact), exact, None)
             return
-        system = (
-            self.whole
-            if branch.components == self.components
-            else _Field(branch.components, branch.variables)
-        )
+        system = self.whole if branch.components == self.components else _Field(branch.components, branch.variables)
         found, left = self._subdivide(system, [self.ends[x] for x in branch.variables])
         for box, region in {id(box): (box, region) for box, region in found}.values():  # one region a zero
             self._place(branch, system, box, region)
@@ -618,9 +608,7 @@ class _Search:
                 self._found(tuple(_constant(value)(PRECISIONS[1]) for value in values), values, None)
                 return
         balls = dict(zip(branch.variables, fine, strict=True))
-        full = tuple(
-            balls[x] if x in balls else _constant(branch.fixed[x])(PRECISIONS[2]) for x in self.variables
-        )
+        full = tuple(balls[x] if x in balls else _constant(branch.fixed[x])(PRECISIONS[2]) for x in self.variables)
         exact_or_none = tuple(branch.fixed.get(x) for x in self.variables)
         self._found(full, exact_or_none, region if system is self.whole else None)
 
@@ -644,17 +632,13 @@ class _Search:
                 return
         simple = region is not None
         if region is None:
-            radii = [
-                arb(2) ** -4 * (_constant(high)(64) - _constant(low)(64)) for low, high in self.ends.values()
-            ]
+            radii = [arb(2) ** -4 * (_constant(high)(64) - _constant(low)(64)) for low, high in self.ends.values()]
             proof = _certify(self.whole, [ball.mid() for ball in box], radii, PRECISIONS[1])
             # The proof is about this zero when this zero lies in the region.
             simple = proof is not None and _lies_in(box, proof[1])
             region = proof[1] if proof is not None and simple else box
         if not all(value.is_finite() for value in self.whole.values(box, PRECISIONS[1])):
-            self._leave(
-                _hull(self.variables, box), "a zero of the factors lies where the field is not finite"
-            )
+            self._leave(_hull(self.variables, box), "a zero of the factors lies where the field is not finite")
             return
         for known in self.zeros:
             if (known.simple and _lies_in(box, known.region)) or (simple and _lies_in(known.box, region)):
@@ -694,9 +678,7 @@ class _Search:
         complete = not self.unresolved
         cells = f"{self.cells} cell{'s' if self.cells != 1 else ''}"
         if complete:
-            sentence = (
-                f"The box is covered ({cells} examined): every part holds no zero or exactly one of the list."
-            )
+            sentence = f"The box is covered ({cells} examined): every part holds no zero or exactly one of the list."
         else:
             sentence = "; ".join(dict.fromkeys(self.reasons)) + f" ({cells} examined)."
             sentence = sentence[0].upper() + sentence[1:]
@@ -735,9 +717,7 @@ def _balls(cell: Cell) -> Point:
 
 def _meet(cell: Cell, image: Point) -> Cell | None:
     """The part of a cell inside a box of balls; None when they are apart."""
-    sides = tuple(
-        (max(low, _below(x)), min(high, _above(x))) for (low, high), x in zip(cell, image, strict=True)
-    )
+    sides = tuple((max(low, _below(x)), min(high, _above(x))) for (low, high), x in zip(cell, image, strict=True))
     return None if any(low > high for low, high in sides) else sides
 
 
@@ -760,9 +740,7 @@ def _clusters(cells: list[Cell], most: int = 64) -> list[Cell]:
         while touching:
             for i in reversed(touching):
                 other = hulls.pop(i)
-                hull = np.stack(
-                    [np.minimum(hull[:, 0], other[:, 0]), np.maximum(hull[:, 1], other[:, 1])], axis=1
-                )
+                hull = np.stack([np.minimum(hull[:, 0], other[:, 0]), np.maximum(hull[:, 1], other[:, 1])], axis=1)
             touching = [
                 i
                 for i, other in enumerate(hulls)
@@ -794,8 +772,7 @@ def _binned(cells: list[Cell], most: int = 1000, bins: int = 16) -> list[np.ndar
 def _hull(variables: Sequence[sp.Symbol], box: Sequence[arb]) -> Box:
     """Rational ends around balls."""
     return tuple(
-        (x, sp.Rational(_below(ball)), sp.Rational(_above(ball)))
-        for x, ball in zip(variables, box, strict=True)
+        (x, sp.Rational(_below(ball)), sp.Rational(_above(ball))) for x, ball in zip(variables, box, strict=True)
     )
 
 
@@ -905,9 +882,7 @@ def signature(matrix: arb_mat) -> tuple[int, int, int]:
     for i in range(size):
         for j in range(i):
             if not matrix[i, j].overlaps(matrix[j, i]):
-                raise ValueError(
-                    f"expected a symmetric matrix, got {matrix[i, j]} and {matrix[j, i]} at ({i}, {j})"
-                )
+                raise ValueError(f"expected a symmetric matrix, got {matrix[i, j]} and {matrix[j, i]} at ({i}, {j})")
     if not all(entry.is_finite() for entry in matrix.entries()):
         return 0, 0, size
     turn = _approximate_eigenvectors(matrix)

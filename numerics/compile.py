@@ -72,9 +72,7 @@ def _ufunc(function: np.ufunc, takes_complex: bool = True, returns_real: bool = 
     return _Operation(function, function, takes_complex, returns_real)
 
 
-def _kernel(
-    function: Callable[..., Any], takes_complex: bool = False, returns_real: bool = False
-) -> _Operation:
+def _kernel(function: Callable[..., Any], takes_complex: bool = False, returns_real: bool = False) -> _Operation:
     def into(*inputs_and_out: Any) -> None:
         inputs_and_out[-1][...] = function(*inputs_and_out[:-1])
 
@@ -85,13 +83,9 @@ _ADD, _SUBTRACT, _MULTIPLY = _ufunc(np.add), _ufunc(np.subtract), _ufunc(np.mult
 _NEGATIVE, _DIVIDE = _ufunc(np.negative), _ufunc(np.divide)
 _SQRT, _POWER, _EXP, _LOG = _ufunc(np.sqrt), _ufunc(np.power), _ufunc(np.exp), _ufunc(np.log)
 _LOGADDEXP = _ufunc(np.logaddexp, takes_complex=False)
-_MAXIMUM = _Operation(
-    np.maximum, lambda a, b, out: np.maximum(a, b, out=out)
-)  # out by position is deprecated
+_MAXIMUM = _Operation(np.maximum, lambda a, b, out: np.maximum(a, b, out=out))  # out by position is deprecated
 _MINIMUM = _Operation(np.minimum, lambda a, b, out: np.minimum(a, b, out=out))
-_WHERE = _kernel(
-    lambda condition, yes, no: np.where(np.not_equal(condition, 0.0), yes, no), takes_complex=True
-)
+_WHERE = _kernel(lambda condition, yes, no: np.where(np.not_equal(condition, 0.0), yes, no), takes_complex=True)
 
 _FUNCTIONS: dict[type, _Operation] = {
     sp.exp: _EXP,
@@ -222,9 +216,7 @@ class _Writer:
             outputs=outputs,
         )
 
-    def _registers(
-        self, steps: tuple[_Step, ...], inputs: list[int], outputs: tuple[int, ...]
-    ) -> dict[int, int]:
+    def _registers(self, steps: tuple[_Step, ...], inputs: list[int], outputs: tuple[int, ...]) -> dict[int, int]:
         last_use = {cell: i for i, step in enumerate(steps) for cell in step.inputs}
         last_use.update((cell, len(steps)) for cell in outputs)
         registers = {cell: i for i, cell in enumerate(inputs)}
@@ -273,9 +265,7 @@ class _Writer:
             return self._cells[key]
         is_complex = any(self.complex[cell] for cell in inputs)
         if is_complex and not operation.takes_complex:
-            raise NotImplementedError(
-                f"expected real arguments, got complex ones in {for_expr}; take real parts"
-            )
+            raise NotImplementedError(f"expected real arguments, got complex ones in {for_expr}; take real parts")
         if all(cell in self.constants for cell in inputs):
             with np.errstate(all="ignore"):
                 number = operation.of(*(self.constants[cell] for cell in inputs))
@@ -328,9 +318,7 @@ class _Writer:
         return self.emit(operation, *(self.node(argument) for argument in expr.args), for_expr=expr)
 
     def _chain(self, operation: _Operation, expr: sp.Basic) -> int:
-        cells = sorted(
-            (self.node(argument) for argument in expr.args), key=lambda cell: (self.varies[cell], cell)
-        )
+        cells = sorted((self.node(argument) for argument in expr.args), key=lambda cell: (self.varies[cell], cell))
         result = cells[0]
         for cell in cells[1:]:
             result = self.emit(operation, result, cell, for_expr=expr)
@@ -415,9 +403,7 @@ class _Writer:
             for term in ratio.base.args:
                 weight, exponential = _weighted_exponential(term)
                 log_term = self.node(sp.log(weight) + exponential)
-                log_sum = (
-                    log_term if log_sum is None else self.emit(_LOGADDEXP, log_sum, log_term, for_expr=ratio)
-                )
+                log_sum = log_term if log_sum is None else self.emit(_LOGADDEXP, log_sum, log_term, for_expr=ratio)
             assert log_sum is not None
             scaled = self.emit(_MULTIPLY, self.constant(float(-ratio.exp)), log_sum)
             exponent = self.emit(_SUBTRACT, exponent, scaled)
@@ -476,19 +462,13 @@ class _Writer:
         back = {symbol: hoisted for hoisted, symbol in rule.parameters.items()}
         inputs = [self.node(back[symbol]) for symbol in parameters]
         # from the parts as they were written: behind names, a discriminant would not be seen to be zero
-        centers = [
-            (self.node(center), self.node(scale)) for center, scale in _features(expr.integrand * density, t)
-        ]
-        writer = _Writer(
-            [t, *parameters], [0] + [1 + i for i, cell in enumerate(inputs) if self.varies[cell]]
-        )
+        centers = [(self.node(center), self.node(scale)) for center, scale in _features(expr.integrand * density, t)]
+        writer = _Writer([t, *parameters], [0] + [1 + i for i, cell in enumerate(inputs) if self.varies[cell]])
         output = writer.node(integrand)
         quadrature = _GaussianQuadrature(writer.tape((output,)), len(inputs))
         operation = _kernel(quadrature, takes_complex=False)
         if writer.complex[output]:
-            raise NotImplementedError(
-                f"no float rule for a complex integrand, needed by {expr}; take its real part"
-            )
+            raise NotImplementedError(f"no float rule for a complex integrand, needed by {expr}; take its real part")
         return self.emit(operation, *inputs, *(cell for pair in centers for cell in pair), for_expr=expr)
 
 
@@ -634,9 +614,7 @@ class _GaussianQuadrature:
     MOST_PANELS = 4000  # a point
     POINTS = 64  # taken together, so that memory stays constant
     ENDS = np.array([0.5, 1.5, 3.0, 4.5, 6.0, 8.0, 11.0, 16.0, 24.0, 38.0])
-    WIDTHS = np.concatenate(
-        [[0.0], 5.0 ** np.arange(16), -(5.0 ** np.arange(16))]
-    )  # panel ends around a feature
+    WIDTHS = np.concatenate([[0.0], 5.0 ** np.arange(16), -(5.0 ** np.arange(16))])  # panel ends around a feature
 
     def __init__(self, tape: _Tape, parameters: int) -> None:
         self.tape = tape
@@ -659,8 +637,7 @@ class _GaussianQuadrature:
             total, size = self._adaptively(here, len(left), reach)
             end = reach * self.ENDS[-1]
             ends = [
-                _run(self.tape, [np.full(len(left), t), *here[: self.parameters]], len(left))[0]
-                for t in (-end, end)
+                _run(self.tape, [np.full(len(left), t), *here[: self.parameters]], len(left))[0] for t in (-end, end)
             ]
             decayed = np.abs(ends[0]) + np.abs(ends[1]) <= self.TOLERANCE / end * size
             result[left[decayed]] = total[decayed]
@@ -694,9 +671,7 @@ class _GaussianQuadrature:
         failed[point] = True
         return np.where(failed, np.nan, total), size
 
-    def _first_panels(
-        self, features: Sequence[Any], n: int, reach: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _first_panels(self, features: Sequence[Any], n: int, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ends = np.concatenate([self.ENDS * times for times in self.REACHES if times <= reach])
         ends = np.concatenate([-ends, ends])
         most = ends.max()
@@ -716,10 +691,7 @@ class _GaussianQuadrature:
         half, middle = (high - low) / 2, (high + low) / 2
         t = (middle[:, None] + half[:, None] * _NODES).ravel()
         nodes = len(_NODES)
-        given = [
-            np.repeat(parameter[point], nodes) if np.ndim(parameter) else parameter
-            for parameter in parameters
-        ]
+        given = [np.repeat(parameter[point], nodes) if np.ndim(parameter) else parameter for parameter in parameters]
         (values,) = _run(self.tape, [t, *given], t.size)
         f = values.reshape(-1, nodes)
         kronrod, gauss = f @ _KRONROD_WEIGHTS, f @ _GAUSS_WEIGHTS
@@ -753,9 +725,7 @@ def _run(tape: _Tape, inputs: Sequence[Any], size: int) -> list[Any]:
             if register not in buffers:
                 buffers[register] = np.empty(block, dtype=complex if cell in tape.complex_cells else float)
         results = [
-            np.empty(size, dtype=buffers[tape.registers[cell]].dtype)
-            if cell in tape.registers
-            else cells[cell]
+            np.empty(size, dtype=buffers[tape.registers[cell]].dtype) if cell in tape.registers else cells[cell]
             for cell in tape.outputs
         ]
         length = -1
@@ -808,9 +778,7 @@ class _Compiled:
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         if len(values) != len(self.arguments):
-            raise TypeError(
-                f"expected {len(self.arguments)} values, for {_list(self.arguments)}, got {len(values)}"
-            )
+            raise TypeError(f"expected {len(self.arguments)} values, for {_list(self.arguments)}, got {len(values)}")
         given = dict(zip(self.arguments, values, strict=True))
         arrays = {matrix: _real(matrix.name, given[matrix]) for matrix in self.matrices}
         scalars = {symbol: _real(symbol.name, given[symbol]) for symbol in self.scalars}
@@ -857,9 +825,7 @@ class _Compiled:
             raise ValueError(self._complaint(i, np.asarray(result), at, shape, inputs))
         return array.reshape(shape) if shape else float(array[0])
 
-    def _complaint(
-        self, i: int, result: np.ndarray, at: int, shape: tuple[int, ...], inputs: Sequence[Any]
-    ) -> str:
+    def _complaint(self, i: int, result: np.ndarray, at: int, shape: tuple[int, ...], inputs: Sequence[Any]) -> str:
         point = ", ".join(
             f"{symbol}={float(array.reshape(-1)[at] if np.ndim(array) else array)!r}"
             for symbol, array in zip((*self.scalars, *self.sizes, *self.leaves), inputs, strict=True)
@@ -899,9 +865,7 @@ def _shaped(matrix: sp.MatrixSymbol, array: np.ndarray, sizes: dict[sp.Basic, in
             sizes[expected] = found
         elif expected.is_Integer and int(expected) != found:
             so = f" with {size}={expected}" if size != expected else ""
-            raise ValueError(
-                f"expected {matrix.name} of shape ({rows}, {columns}){so}, got shape {array.shape}"
-            )
+            raise ValueError(f"expected {matrix.name} of shape ({rows}, {columns}){so}, got shape {array.shape}")
     return array
 
 
@@ -1253,9 +1217,7 @@ def _matrix_value(expr: sp.Expr, given: Mapping[sp.Basic, Any]) -> np.ndarray:
     numbers = {symbol: array for symbol, array in arrays.items() if symbol not in matrices}
     for symbol, number in numbers.items():
         if np.ndim(number):
-            raise ValueError(
-                f"expected one number for {symbol} in a matrix expression, got shape {number.shape}"
-            )
+            raise ValueError(f"expected one number for {symbol} in a matrix expression, got shape {number.shape}")
         _check_assumptions(symbol, number)
     result = _matrix(expr, _point(matrices, numbers))
     _refuse(str(expr), result, ~np.isfinite(result), "a finite value")

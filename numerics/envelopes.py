@@ -63,9 +63,7 @@ def envelope_plan(integrand: sp.Expr, variables: Sequence[sp.Symbol], coefficien
 class _Planner:
     """The rules; one instance an integrand, so that a refusal can show the whole of it."""
 
-    def __init__(
-        self, integrand: sp.Expr, variables: tuple[sp.Symbol, ...], coefficient: Coefficient
-    ) -> None:
+    def __init__(self, integrand: sp.Expr, variables: tuple[sp.Symbol, ...], coefficient: Coefficient) -> None:
         self.integrand, self.variables, self.coefficient = integrand, variables, coefficient
         self.dimension = len(variables)
 
@@ -174,14 +172,10 @@ class _Planner:
                 raise NoStrip
             for place in scales:
                 if not (values[place].imag.is_zero() and values[place].real >= 0):
-                    raise self.refuse(
-                        "a quotient whose denominator is not known to stay away from zero", 1 / base
-                    )
+                    raise self.refuse("a quotient whose denominator is not known to stay away from zero", 1 / base)
             scale = values[scales[0]].real
             if not scale > 0:
-                raise self.refuse(
-                    "a quotient whose denominator is not known to stay away from zero", 1 / base
-                )
+                raise self.refuse("a quotient whose denominator is not known to stay away from zero", 1 / base)
             return first(values, strip) * self.constant(1 / (scale * y.cos()))
 
         return bound
@@ -239,11 +233,7 @@ class _Planner:
                     constant += size * y * y
             upper = constant.exp().upper()
             return Envelope(
-                (
-                    Growth(
-                        upper, (0,) * self.dimension, tuple(x.upper() for x in a), tuple(x.upper() for x in b)
-                    ),
-                ),
+                (Growth(upper, (0,) * self.dimension, tuple(x.upper() for x in a), tuple(x.upper() for x in b)),),
                 self.dimension,
             )
 
@@ -429,9 +419,7 @@ class _Planner:
 
             def total(values: Sequence[Ball], strip: arb | None) -> tuple[arb, arb]:
                 ends = [part(values, strip) for part in parts]
-                return sum((low for low, _ in ends), arb(0)).lower(), sum(
-                    (high for _, high in ends), arb(0)
-                ).upper()
+                return sum((low for low, _ in ends), arb(0)).lower(), sum((high for _, high in ends), arb(0)).upper()
 
             return _no_nan(total)
         if isinstance(expr, sp.Mul):

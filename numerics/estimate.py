@@ -127,9 +127,7 @@ class Estimate:
         error = error.replace("inf", r"\infty")
         body = rf"{mean} \pm {error}" if not power else rf"({mean} \pm {error}) \times 10^{{{power}}}"
         digits, exponent = _count(self.count)
-        count = (
-            digits if not exponent else ("" if digits == "1" else rf"{digits} \times ") + f"10^{{{exponent}}}"
-        )
+        count = digits if not exponent else ("" if digits == "1" else rf"{digits} \times ") + f"10^{{{exponent}}}"
         return rf"${body} \; (n = {count})$".replace(",", "{,}")
 
     def _digits(self) -> tuple[str, str, int]:

@@ -301,9 +301,7 @@ def _log_size(envelope: Envelope) -> float:
 def strip_cost(envelope: Envelope, strip: arb, bits: int) -> float:
     """The number of nodes of the trapezoidal rule per unit length with this strip: to choose the strip by."""
     _check_integrable(envelope)
-    return (_LOG_2 * bits + float(strip) ** 2 / 2 + max(0.0, _log_size(envelope)) + 4) / (
-        2 * math.pi * float(strip)
-    )
+    return (_LOG_2 * bits + float(strip) ** 2 / 2 + max(0.0, _log_size(envelope)) + 4) / (2 * math.pi * float(strip))
 
 
 def trapezoid_mean_at(
@@ -350,8 +348,7 @@ def trapezoid_mean_at(
     evaluations = math.prod(2 * count + 1 for count in counts)
     if evaluations > evaluation_limit:
         raise QuadratureBudgetExceeded(
-            f"the trapezoidal rule needs {evaluations} evaluations for {bits} bits, "
-            f"{evaluation_limit} allowed"
+            f"the trapezoidal rule needs {evaluations} evaluations for {bits} bits, {evaluation_limit} allowed"
         )
     weights = [
         [(step * k, (-((step * k) ** 2) / 2).exp() if k else arb(1)) for k in range(-count, count + 1)]
@@ -455,12 +452,8 @@ def gaussian_mean(
             if mean.is_finite():
                 best = mean
                 tolerance = arb(10) ** -digits
-                if mean.rad() <= tolerance * mean.abs_lower() or (
-                    mean.contains(0) and mean.rad() < tolerance
-                ):
+                if mean.rad() <= tolerance * mean.abs_lower() or (mean.contains(0) and mean.rad() < tolerance):
                     return mean
         bits *= 2
     found = "no finite ball" if best is None else f"the best ball was {best.str(10)}"
-    raise QuadratureBudgetExceeded(
-        f"{digits} digits were not reached in {seconds:g} s and {_MAX_BITS} bits; {found}"
-    )
+    raise QuadratureBudgetExceeded(f"{digits} digits were not reached in {seconds:g} s and {_MAX_BITS} bits; {found}")

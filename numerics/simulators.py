@@ -204,9 +204,7 @@ def _bind(simulator: Simulator, values: Mapping[str, Any]) -> _Bound:
             lines.append(f"unknown: {name}" + (f" (did you mean {' or '.join(close)}?)" if close else ""))
         raise ValueError("; ".join(lines))
     checked = {name: _checked(name, value) for name, value in values.items()}
-    return _Bound(
-        *({name: checked[name] for name in parameters if name in checked} for parameters in takes.values())
-    )
+    return _Bound(*({name: checked[name] for name in parameters if name in checked} for parameters in takes.values()))
 
 
 def _parameters(function: Callable[..., Any], skipped: int) -> dict[str, inspect.Parameter]:
@@ -237,9 +235,7 @@ def _checked(name: str, value: Any) -> Any:
 
 def _integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(
-            f"expected an integer for {name}, got {name}={value!r} of type {type(value).__name__}"
-        )
+        raise TypeError(f"expected an integer for {name}, got {name}={value!r} of type {type(value).__name__}")
     if value < least:
         raise ValueError(f"expected {name} >= {least}, got {name}={value}")
     return int(value)
@@ -267,9 +263,7 @@ def _merge(total: Estimate | None, part: Estimate) -> Estimate:
     return part if total is None else total + part
 
 
-def _losses(
-    simulator: Simulator, bound: _Bound, rng: np.random.Generator, n: int, numbers: int
-) -> np.ndarray:
+def _losses(simulator: Simulator, bound: _Bound, rng: np.random.Generator, n: int, numbers: int) -> np.ndarray:
     block = max(1, BLOCK // numbers)
     result = np.empty(n)
     for start in range(0, n, block):
@@ -278,8 +272,7 @@ def _losses(
         prediction = np.asarray(simulator.predict(tokens, **bound.predict))
         if prediction.shape != target.shape:
             raise ValueError(
-                f"expected predictions of shape {target.shape}, that of the target, "
-                f"got {prediction.shape} from predict"
+                f"expected predictions of shape {target.shape}, that of the target, got {prediction.shape} from predict"
             )
         loss = np.asarray(simulator.loss(target, prediction))
         if loss.shape != (size,):
@@ -291,9 +284,7 @@ def _losses(
     return result
 
 
-def _draw(
-    simulator: Simulator, bound: _Bound, rng: np.random.Generator, n: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _draw(simulator: Simulator, bound: _Bound, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     drawn = simulator.draw(rng, n, **bound.draw)
     if not isinstance(drawn, tuple) or len(drawn) != 2:
         raise ValueError(f"expected a pair (tokens, target) from draw, got {type(drawn).__name__}")

@@ -82,9 +82,7 @@ def stationary_points(
     variables = tuple(risk.parameters)
     domain = risk.domain if domain is None else domain
     if domain is None:
-        raise ValueError(
-            "expected a domain: the risk has none of its own; give an interval for every parameter"
-        )
+        raise ValueError("expected a domain: the risk has none of its own; give an interval for every parameter")
     domain = domain if isinstance(domain, Domain) else Domain(domain)
     missing = [symbol.name for symbol in variables if symbol not in domain.symbols]
     if missing:
@@ -106,9 +104,7 @@ def stationary_points(
     for zero in found:
         admissible = _is_admissible(domain, variables, zero)
         if admissible:
-            points.append(
-                _point(risk, variables, gradient, metric if manifold is not None else None, equations, zero)
-            )
+            points.append(_point(risk, variables, gradient, metric if manifold is not None else None, equations, zero))
         elif admissible is None:
             unresolved.append(_certified_box(variables, zero))
             sentence += " For one zero the conditions of the domain could not be decided."
@@ -123,8 +119,7 @@ def _inverse_metric(manifold: Metric | None, variables: tuple[sp.Symbol, ...]) -
         unknown = [str(x) for x in manifold if x not in variables]
         if unknown:
             raise ValueError(
-                f"the metric speaks of {', '.join(unknown)}; the parameters are "
-                f"{', '.join(map(str, variables))}"
+                f"the metric speaks of {', '.join(unknown)}; the parameters are {', '.join(map(str, variables))}"
             )
         return one | {x: sp.sympify(entry) for x, entry in manifold.items()}
     entries = tuple(manifold)
@@ -156,10 +151,7 @@ def _point(
     nature = Nature.from_signature(*signs)
     if nature is Nature.UNKNOWN and is_singular(equations, variables, zero):
         nature = Nature.DEGENERATE
-    at = {
-        x: ball if exact is None else exact
-        for x, ball, exact in zip(variables, zero.box, zero.exact, strict=True)
-    }
+    at = {x: ball if exact is None else exact for x, ball, exact in zip(variables, zero.box, zero.exact, strict=True)}
     method = "unique by the Krawczyk test" if zero.simple else "isolated by exact factors"
     certificate = Certificate(
         box=_certified_box(variables, zero),
@@ -212,9 +204,7 @@ def _holds_on(condition: object, variables: tuple[sp.Symbol, ...], box: Sequence
         if condition.matrix.free_symbols - set(variables):
             return None
         size = condition.matrix.rows
-        entries = [
-            [compile_ball(entry, variables)(box, BITS) for entry in row] for row in condition.matrix.tolist()
-        ]
+        entries = [[compile_ball(entry, variables)(box, BITS) for entry in row] for row in condition.matrix.tolist()]
         positive, negative, _ = signature(arb_mat(entries))
         return False if negative else True if positive == size else None
     if isinstance(condition, (sp.Gt, sp.Ge, sp.Lt, sp.Le)) and not condition.free_symbols - set(variables):

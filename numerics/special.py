@@ -275,8 +275,7 @@ def _legendre(count: int, prec: int) -> tuple[tuple[arb, arb], ...]:
 
 # minor semi-axes s of ellipses with foci ±1, exact in binary, and 2 log ϱ
 _SEMI_AXES = tuple(
-    (s, 2 * math.asinh(s))
-    for s in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
+    (s, 2 * math.asinh(s)) for s in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
 )
 
 

@@ -68,9 +68,7 @@ class Claim:
                 f"expected letters, digits, dots and hyphens in the name of a claim, got name={self.name!r}"
             )
         if self.expected not in EXPECTATIONS:
-            raise ValueError(
-                f"claim {self.name}: expected is one of {', '.join(EXPECTATIONS)}, got {self.expected!r}"
-            )
+            raise ValueError(f"claim {self.name}: expected is one of {', '.join(EXPECTATIONS)}, got {self.expected!r}")
         if not isinstance(self.domain, Domain):
             raise TypeError(f"claim {self.name}: expected a Domain, got {self.domain!r}")
         if not callable(self.make_statement):
@@ -80,9 +78,7 @@ class Claim:
         checks = tuple(self.checks)
         for check in checks:
             if not isinstance(check, Check):
-                raise TypeError(
-                    f"claim {self.name}: expected checks such as SymbolicIdentity(), got {check!r}"
-                )
+                raise TypeError(f"claim {self.name}: expected checks such as SymbolicIdentity(), got {check!r}")
         object.__setattr__(self, "checks", checks)
 
     @cached_property
@@ -94,9 +90,7 @@ class Claim:
         """
         statement = self.make_statement()
         if not isinstance(statement, Statement):
-            raise TypeError(
-                f"claim {self.name}: expected a statement such as equal(lhs, rhs), got {statement!r}"
-            )
+            raise TypeError(f"claim {self.name}: expected a statement such as equal(lhs, rhs), got {statement!r}")
         return statement
 
     def __call__(self) -> Statement:
@@ -270,9 +264,7 @@ class Study:
         claims = tuple(self.claims.values() if isinstance(self.claims, Mapping) else self.claims)
         for item in claims:
             if not isinstance(item, Claim):
-                raise TypeError(
-                    f"study {self.name}: expected claims (is the decorator missing?), got {item!r}"
-                )
+                raise TypeError(f"study {self.name}: expected claims (is the decorator missing?), got {item!r}")
         names = [item.name for item in claims]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

@@ -206,9 +206,7 @@ def test_the_image_of_a_box_under_a_gaussian_integral_holds_the_values(mx, my, r
     rx, ry = min(rx, Fraction(1, 3)), min(ry, Fraction(1, 3))
     f = compile_ball(mean(sp.tanh(x * t + y) * sp.Abs(t - y)), [x, y])
     with ctx.workprec(64):
-        image = f(
-            [arb(rational(mx)) + arb(0, arb(rational(rx))), arb(rational(my)) + arb(0, arb(rational(ry)))]
-        )
+        image = f([arb(rational(mx)) + arb(0, arb(rational(rx))), arb(rational(my)) + arb(0, arb(rational(ry)))])
         value = f([rational(mx + at_x * rx), rational(my + at_y * ry)])
     assert image.is_finite() and image.overlaps(value)
 
@@ -268,17 +266,13 @@ def test_a_derivative_of_a_gaussian_integral_is_its_slope():
     step = fmpq(1, 10**20)
     f, slope = compile_ball(node, [a, b]), compile_ball(node.diff(a), [a, b])
     with ctx.workprec(220):
-        difference = (f([fmpq(1, 3) + step, fmpq(1, 7)]) - f([fmpq(1, 3) - step, fmpq(1, 7)])) / (
-            2 * arb(step)
-        )
+        difference = (f([fmpq(1, 3) + step, fmpq(1, 7)]) - f([fmpq(1, 3) - step, fmpq(1, 7)])) / (2 * arb(step))
         assert abs(difference - slope([fmpq(1, 3), fmpq(1, 7)])) < arb(10) ** -35
 
 
 def test_the_softmax_of_two_scores_has_a_value():
     weight = sp.exp(a * t) / (sp.exp(a * t) + sp.exp(-a * t))
-    assert ball(mean(weight**2 * (1 - weight)), {a: 3}).overlaps(
-        ball(mean(weight * (1 - weight)), {a: 3}) / 2
-    )
+    assert ball(mean(weight**2 * (1 - weight)), {a: 3}).overlaps(ball(mean(weight * (1 - weight)), {a: 3}) / 2)
 
 
 @pytest.mark.parametrize(
@@ -490,11 +484,7 @@ def test_scalar_products_of_vectors():
     values = {"k": [1, 2, "1/2"], "v": [Fraction(1, 3), 0, 4], "A": [[1, 2, 3], [0, 1, 0], [2, 0, 1]]}
     assert ball(dot(k, v), {n: values[n] for n in "kv"}).overlaps(arb(fmpq(7, 3)))
     assert (
-        abs(
-            ball(quad(k, A) + d * dot(k, k), {n: values[n] for n in "kA"})
-            - arb(fmpq(47, 4))
-            - 3 * arb(fmpq(21, 4))
-        )
+        abs(ball(quad(k, A) + d * dot(k, k), {n: values[n] for n in "kA"}) - arb(fmpq(47, 4)) - 3 * arb(fmpq(21, 4)))
         < arb(10) ** -25
     )
     assert ball(sp.Trace(A) + sp.Determinant(A), {"A": values["A"]}).contains(arb(-2))

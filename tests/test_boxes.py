@@ -57,12 +57,8 @@ TRUE = [
 @pytest.mark.parametrize(("lhs", "relation", "rhs", "box"), TRUE, ids=[str(case[0])[:40] for case in TRUE])
 def test_a_true_inequality_is_proven_and_its_negation_refuted(lhs, relation, rhs, box):
     found = verdict(lhs, relation, rhs, box)
-    assert found.holds and found.evidence is Evidence.CERTIFIED and found.scope == "on the whole domain", (
-        found
-    )
-    control = Claim("it", "It.", lambda: Inequality(lhs, relation, rhs), Domain(box), "here", ()).perturbed(
-        "0.1"
-    )
+    assert found.holds and found.evidence is Evidence.CERTIFIED and found.scope == "on the whole domain", found
+    control = Claim("it", "It.", lambda: Inequality(lhs, relation, rhs), Domain(box), "here", ()).perturbed("0.1")
     assert run(control).fails
 
 
@@ -73,9 +69,7 @@ def test_a_touching_inequality_is_undecided_and_says_where():
 
 
 def test_touching_in_the_plane_is_undecided():
-    assert verdict(
-        sp.expand((3 * x - 1) ** 2) + sp.expand((7 * y - 2) ** 2), ">", 0, {x: (0, 1), y: (0, 1)}
-    ).undecided
+    assert verdict(sp.expand((3 * x - 1) ** 2) + sp.expand((7 * y - 2) ** 2), ">", 0, {x: (0, 1), y: (0, 1)}).undecided
 
 
 def test_a_thin_violation_is_found_with_its_point():
@@ -108,9 +102,7 @@ def test_a_jump_is_no_reason_to_believe_a_derivative(lhs, box):
     assert not verdict(lhs, ">", 0, box).holds
 
 
-@pytest.mark.parametrize(
-    "lhs", [sp.sqrt(x), sp.log(x) ** 2, sp.asin(2 * x) ** 2, 1 / x**2, (1 + x) ** R(1, 3)]
-)
+@pytest.mark.parametrize("lhs", [sp.sqrt(x), sp.log(x) ** 2, sp.asin(2 * x) ** 2, 1 / x**2, (1 + x) ** R(1, 3)])
 def test_where_a_side_has_no_value_nothing_is_proven(lhs):
     assert not verdict(lhs, ">=", -9, {x: (-2, 1)}, seconds=0.5).holds
 
@@ -167,9 +159,7 @@ def test_no_inequality_is_proven_that_a_point_refutes(coefficients, function):
 
 @pytest.mark.parametrize("length", [10, 1000])
 def test_the_mixing_block_at_the_oracle_in_a_few_seconds(length):
-    block = single_location.oracle_block().applyfunc(
-        lambda entry: single_location._at_paper_constants(entry, length)
-    )
+    block = single_location.oracle_block().applyfunc(lambda entry: single_location._at_paper_constants(entry, length))
     determinant = block[0, 0] * block[1, 1] - block[0, 1] * block[1, 0]
     lam = single_location.lam
     last = 8 if length == 1000 else R(892, 1000)

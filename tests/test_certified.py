@@ -150,9 +150,7 @@ def test_the_points_depend_on_the_generator_alone():
     assert run(wrong, seed=3).witness != run(wrong, seed=4).witness
 
 
-@pytest.mark.parametrize(
-    "options", [{"digits": 0}, {"points": 0}, {"digits": 2.5}, {"points": True}, {"digits": 1000}]
-)
+@pytest.mark.parametrize("options", [{"digits": 0}, {"points": 0}, {"digits": 2.5}, {"points": True}, {"digits": 1000}])
 def test_misuse_is_named(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         CertifiedNumerics(**options)

@@ -116,9 +116,7 @@ def test_one_component_is_perturbed_wherever_it_is():
     assert perturb(matrix, TENTH, 1).rhs == sp.ImmutableMatrix([[x, TENTH]])
 
 
-@pytest.mark.parametrize(
-    "by", [1e-12, "1e-12", Decimal("1e-12"), sp.Rational(1, 10**12), Fraction(1, 10**12)]
-)
+@pytest.mark.parametrize("by", [1e-12, "1e-12", Decimal("1e-12"), sp.Rational(1, 10**12), Fraction(1, 10**12)])
 def test_the_size_of_a_perturbation_is_exact(by):
     control = make(square_of_a_sum).perturbed(by)
     assert control.statement.rhs == (x**2 + 2 * x * y + y**2) * (1 + sp.Rational(1, 10**12))

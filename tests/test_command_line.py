@@ -87,9 +87,7 @@ study = Study("toy-trigonometry", "Toy trigonometry", "school (1900)", CLAIMS, d
 '''
 
 
-def write_study(
-    folder, claims="(double_angle, half_angle)", expected="holds", result="equal(x, x)", seconds=0
-):
+def write_study(folder, claims="(double_angle, half_angle)", expected="holds", result="equal(x, x)", seconds=0):
     text = textwrap.dedent(STUDY).replace("CLAIMS", claims).replace("EXPECTED", expected)
     text = text.replace("RESULT", result).replace("SECONDS", str(seconds))
     (folder / "toy_trigonometry.py").write_text(text, encoding="utf-8")

@@ -328,9 +328,7 @@ def test_wrong_shapes_of_vectors_are_named():
 
 # --- risks ----------------------------------------------------------------------------------
 
-RISK = Risk(
-    sp.erf(p * x) ** 2 - 2 * y * sp.erf(p * x), (x, y), Domain({x: (-1, 1), y: (-1, 1), p: (0, sp.oo)})
-)
+RISK = Risk(sp.erf(p * x) ** 2 - 2 * y * sp.erf(p * x), (x, y), Domain({x: (-1, 1), y: (-1, 1), p: (0, sp.oo)}))
 
 
 @given(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9), st.floats(0.1, 3))

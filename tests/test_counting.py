@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import chain, product
 
 import pytest
 import sympy as sp
@@ -22,7 +22,7 @@ def test_partitions_are_counted_by_bell_numbers():
     for size, count in enumerate(BELL):
         partitions = list(set_partitions(range(size)))
         assert len(partitions) == count
-        assert all(sorted(sum(partition, [])) == list(range(size)) for partition in partitions)
+        assert all(sorted(chain.from_iterable(partition)) == list(range(size)) for partition in partitions)
 
 
 @given(st.integers(0, 6), st.integers(0, 6))
@@ -51,7 +51,7 @@ VECTORS = {k: sp.ImmutableMatrix([1, 1]), v: sp.ImmutableMatrix([2, -1])}
 
 def in_numbers(expr):
     """The closed form with explicit vectors in place of k and v."""
-    return sp.expand(expr.subs({old: new for old, new in VECTORS.items()}))
+    return sp.expand(expr.subs(dict(VECTORS)))
 
 
 @settings(max_examples=25, deadline=None)
@@ -60,9 +60,7 @@ def test_iid_rows(powers, length, singled):
     """E of a product of sums, with a singled-out row or not, for symbolic n put to a number at the end."""
     X = GaussianMatrix("X", n, 2)
     J = Latent("J", n)
-    expr = sp.prod(
-        [sp.Sum(dot(X[l, :], k) ** a * dot(X[l, :], v) ** b, (l, 0, n - 1)) for a, b in powers]
-    )
+    expr = sp.prod([sp.Sum(dot(X[l, :], k) ** a * dot(X[l, :], v) ** b, (l, 0, n - 1)) for a, b in powers])
     row = {"none": None, "first": X[0, :], "latent": X[J, :]}[singled]
     if row is not None:
         expr *= dot(row, k) + dot(row, v) ** 2
@@ -85,7 +83,9 @@ def test_groups_with_their_own_laws(powers, first, second):
     J = Latent("J", 1 + n1 + n2)
     mean = sp.ImmutableMatrix([1, -2])
     X = Tokens(
-        "X", 2, [TokenGroup(1, mean, at=J), TokenGroup(n1, covariance=sp.Rational(1, 2)), TokenGroup(n2, -mean, 3)]
+        "X",
+        2,
+        [TokenGroup(1, mean, at=J), TokenGroup(n1, covariance=sp.Rational(1, 2)), TokenGroup(n2, -mean, 3)],
     )
     expr = dot(X[J, :], v) * sp.prod(
         [sp.Sum(dot(X[l, :], k) ** a * dot(X[l, :], v) ** b, (l, 0, n1 + n2)) for a, b in powers]

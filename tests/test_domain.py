@@ -16,9 +16,7 @@ from theory.notation import L, eta, kappa, lam, nu, rho, theta
 x, y = sp.symbols("x y", real=True)
 n = sp.Symbol("n", integer=True)
 
-GRAM = FeasibleGram(
-    sp.Matrix([[1, rho, kappa, eta], [rho, 1, theta, nu], [kappa, theta, 1, 0], [eta, nu, 0, 1]])
-)
+GRAM = FeasibleGram(sp.Matrix([[1, rho, kappa, eta], [rho, 1, theta, nu], [kappa, theta, 1, 0], [eta, nu, 0, 1]]))
 OVERLAPS = Domain(dict.fromkeys((kappa, nu, theta, eta, rho), (-1, 1)), conditions=(GRAM,))
 
 rationals = st.fractions(min_value=-50, max_value=50, max_denominator=1000).map(sp.Rational)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -65,8 +67,8 @@ def split(f, mean, B, kink):
     x, w = np.polynomial.legendre.leggauss(24)
 
     def panels(edges):
-        nodes = np.concatenate([(hi - lo) / 2 * x + (hi + lo) / 2 for lo, hi in zip(edges, edges[1:])])
-        weights = np.concatenate([(hi - lo) / 2 * w for lo, hi in zip(edges, edges[1:])])
+        nodes = np.concatenate([(hi - lo) / 2 * x + (hi + lo) / 2 for lo, hi in pairwise(edges)])
+        weights = np.concatenate([(hi - lo) / 2 * w for lo, hi in pairwise(edges)])
         return nodes, weights * np.exp(-(nodes**2) / 2) / np.sqrt(2 * np.pi)
 
     edges = np.unique(np.clip(np.concatenate([np.linspace(-11, 11, 12), [place]]), -11, 11))
@@ -161,7 +163,11 @@ def test_brute_force_would_notice_a_wrong_formula():
     assert abs(exact - reference) < 1e-11 < abs(exact * (1 + 1e-6) - reference)
 
 
-SYMBOLIC = gaussians("a b", mean=sp.symbols("mu_1 mu_2", real=True), covariance=[[s, sp.Symbol("c", real=True)], [sp.Symbol("c", real=True), t]])
+SYMBOLIC = gaussians(
+    "a b",
+    mean=sp.symbols("mu_1 mu_2", real=True),
+    covariance=[[s, sp.Symbol("c", real=True)], [sp.Symbol("c", real=True), t]],
+)
 
 
 @settings(max_examples=80, deadline=None)

@@ -103,9 +103,7 @@ def test_nothing_of_ours_is_imported_late(module):
 
 
 def test_imports_have_no_circle():
-    graph = {
-        module: {name for name, _, _ in imports(module) if ours(name) and name != module} for module in TREES
-    }
+    graph = {module: {name for name, _, _ in imports(module) if ours(name) and name != module} for module in TREES}
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
@@ -185,9 +183,7 @@ def test_no_expression_is_made_from_text(module):
         if last not in TAKES_TEXT or not (name.startswith(("sp.", "sympy.")) or name == last):
             continue
         texts = [argument for argument in node.args if is_text(argument)]
-        literal = last in {"Rational", "Float"} and all(
-            isinstance(argument, ast.Constant) for argument in texts
-        )
+        literal = last in {"Rational", "Float"} and all(isinstance(argument, ast.Constant) for argument in texts)
         assert not texts or literal, f"{module}:{node.lineno} gives text to {name}"
 
 
@@ -196,9 +192,7 @@ def test_lambdify_hides_the_names(module):
     for name, node in calls(module):
         if name.split(".")[-1] == "lambdify":
             options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            assert options.get("dummify") == "True", (
-                f"{module}:{node.lineno}: lambdify runs code hidden in a name"
-            )
+            assert options.get("dummify") == "True", f"{module}:{node.lineno}: lambdify runs code hidden in a name"
 
 
 @pytest.mark.parametrize("module", sorted(set(TREES) - {"theory.identity"}))
@@ -208,9 +202,7 @@ def test_only_identity_decides_what_is_zero(module):
         assert last != "simplify", f"{module}:{node.lineno} calls {name}; see theory/identity.py"
         if last == "nsimplify":  # its guesses are none of ours; with rational=True it only rewrites decimals
             options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            assert options.get("rational") == "True", (
-                f"{module}:{node.lineno} calls {name} without rational=True"
-            )
+            assert options.get("rational") == "True", f"{module}:{node.lineno} calls {name} without rational=True"
         assert last != "equals", f"{module}:{node.lineno} calls {name}, which calls true identities false"
 
 
@@ -269,16 +261,12 @@ def names_in_all(module: str) -> list[str]:
 @pytest.mark.parametrize("module", modules())
 def test_every_public_name_says_what_it_is(module):
     if FILES[module].stat().st_size:
-        assert ast.get_docstring(TREES[module]), (
-            f"{module} does not open with a paragraph on what it is about"
-        )
+        assert ast.get_docstring(TREES[module]), f"{module} does not open with a paragraph on what it is about"
     public = set(names_in_all(module))
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     silent = []
     for node in TREES[module].body:
-        if isinstance(node, definitions) and (
-            node.name in public or not (public or node.name.startswith("_"))
-        ):
+        if isinstance(node, definitions) and (node.name in public or not (public or node.name.startswith("_"))):
             silent += [] if ast.get_docstring(node) else [node.name]
             if isinstance(node, ast.ClassDef):
                 silent += [
@@ -351,9 +339,7 @@ def test_importing_anything_is_light(tmp_path):
     assert run.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(
-    "intruder", ["theory.py", "numerics.py", "theory/__init__.py", "numerics/__init__.py"]
-)
+@pytest.mark.parametrize("intruder", ["theory.py", "numerics.py", "theory/__init__.py", "numerics/__init__.py"])
 def test_an_intruder_is_named(tmp_path, intruder):
     file = tmp_path / intruder
     file.parent.mkdir(exist_ok=True)

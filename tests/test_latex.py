@@ -151,9 +151,7 @@ def test_a_row_of_a_matrix_is_a_token():
 
 
 def long_sum(terms: int) -> sp.Expr:
-    return sp.Add(
-        *((-1) ** i * lam**i * kappa * sp.exp(-(i**2) * gamma) * sp.erf(nu + i) for i in range(1, terms + 1))
-    )
+    return sp.Add(*((-1) ** i * lam**i * kappa * sp.exp(-(i**2) * gamma) * sp.erf(nu + i) for i in range(1, terms + 1)))
 
 
 @pytest.mark.parametrize("terms", [8, 30, 200])

@@ -68,9 +68,7 @@ def test_the_limit_laws_do_not_guess(expr, symbol, point):
     assert proven_limit(expr, symbol, point, DOMAIN) is None
 
 
-@given(
-    st.lists(st.integers(-3, 3), min_size=1, max_size=4), st.lists(st.integers(-3, 3), min_size=1, max_size=4)
-)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=4), st.lists(st.integers(-3, 3), min_size=1, max_size=4))
 def test_limits_of_fractions_agree_with_sympy(upper, lower):
     numerator, denominator = sp.Poly(upper, x).as_expr(), sp.Poly(lower, x).as_expr()
     if denominator == 0:

@@ -89,9 +89,7 @@ def test_models_may_be_drawn_by_a_function_or_a_strategy():
 
 def test_a_formula_in_other_letters_than_the_simulator_takes_its_coordinates():
     s = sp.Symbol("s", positive=True)
-    check = MonteCarloAgreement(
-        0.05, models=[{"t": 1.5}], second_moment=3 * s**2, coordinates=lambda t: {"s": t**2}
-    )
+    check = MonteCarloAgreement(0.05, models=[{"t": 1.5}], second_moment=3 * s**2, coordinates=lambda t: {"s": t**2})
     assert run(agreement(s, check), SQUARE).holds
     without = MonteCarloAgreement(0.05, models=[{"t": 1.5}], second_moment=3 * s**2)
     verdict = run(agreement(s, without), SQUARE)
@@ -160,10 +158,7 @@ def test_without_a_usable_bound_sampling_is_refused_by_name(bounds, reason):
 
 
 def test_nothing_tested_is_undecided():
-    assert (
-        "nothing was tested"
-        in run(agreement(t**2, MonteCarloAgreement(models=[], second_moment=1)), SQUARE).reason
-    )
+    assert "nothing was tested" in run(agreement(t**2, MonteCarloAgreement(models=[], second_moment=1)), SQUARE).reason
     assert "no simulator" in run(agreement(t**2, MonteCarloAgreement(second_moment=1)), None).reason
 
 

@@ -148,9 +148,7 @@ def test_two_precisions_overlap():
 
 def test_a_plane_integral():
     """E cos(t₀ + 2t₁) = e^{−5/2}, with |cos| ≤ cosh of three strips."""
-    mean = trapezoid_mean_at(
-        lambda t: (t[0] + 2 * t[1]).cos(), Envelope.constant(arb(3).cosh(), 2), arb(1), bits=60
-    )
+    mean = trapezoid_mean_at(lambda t: (t[0] + 2 * t[1]).cos(), Envelope.constant(arb(3).cosh(), 2), arb(1), bits=60)
     assert mean.overlaps(arb(-2.5).exp()) and mean.rad() < arb(2) ** -50
 
 
@@ -159,12 +157,8 @@ def test_a_plane_integral_that_grows():
     bound = Envelope.of(1, 2, 1)
     line = bound + Envelope.of(1, 1, 1) + Envelope.of(2, 0, 1)  # (|x| + 1)² ≤ x² + 2|x| + 1
     terms = [(x, y) for x in (*line.terms, *line.terms) for y in (*line.terms, *line.terms)]
-    plane = Envelope(
-        tuple(type(x)(x.c * y.c, x.p + y.p, x.a + y.a, x.b + y.b) for x, y in terms), dimension=2
-    )
-    mean = trapezoid_mean_at(
-        lambda t: (t[0] + t[1]).exp() * t[0] * t[0] * t[1] * t[1], plane, arb(1), bits=60
-    )
+    plane = Envelope(tuple(type(x)(x.c * y.c, x.p + y.p, x.a + y.a, x.b + y.b) for x, y in terms), dimension=2)
+    mean = trapezoid_mean_at(lambda t: (t[0] + t[1]).exp() * t[0] * t[0] * t[1] * t[1], plane, arb(1), bits=60)
     assert mean.overlaps(4 * arb(1).exp())
 
 
@@ -229,9 +223,7 @@ def test_tails_hold_what_they_bound(p, a, b):
     slope, curvature = arb(fmpq(a, 10)), arb(fmpq(b, 10))
     if b >= 5:
         return
-    f = mean_at(
-        lambda t, _: t**p * (slope * t + curvature * t * t).exp(), Envelope.of(1, p, abs(slope), curvature)
-    )
+    f = mean_at(lambda t, _: t**p * (slope * t + curvature * t * t).exp(), Envelope.of(1, p, abs(slope), curvature))
     s = 1 - 2 * curvature
     mean, variance = slope / s, 1 / s
     moments = [arb(1), mean]

@@ -142,9 +142,7 @@ def test_a_proof_spares_the_points_but_not_the_samples():
 
 
 def test_a_witness_of_any_check_decides():
-    report = verify(
-        study(make("a", Says(Outcome.HOLDS, Evidence.SYMBOLIC), Draws()), make("b", HOLDS, FAILS))
-    )
+    report = verify(study(make("a", Says(Outcome.HOLDS, Evidence.SYMBOLIC), Draws()), make("b", HOLDS, FAILS)))
     assert report["a"].verdict.evidence is Evidence.SYMBOLIC
     assert report["b"].verdict.fails and len(report["b"].verdicts) == 2
 
@@ -153,12 +151,7 @@ def test_one_false_alarm_budget_for_the_whole_run():
     claims = [make(f"s{i}", Draws()) for i in range(3)] + [make("two", Draws(), Draws()), make("none", HOLDS)]
     report = verify([study(*claims[:2]), study(*claims[2:])])
     assert report.alpha == FALSE_ALARM_BUDGET / 4
-    spent = [
-        float(v.scope.removeprefix("alpha="))
-        for line in report
-        for _, v in line.verdicts
-        if "alpha" in v.scope
-    ]
+    spent = [float(v.scope.removeprefix("alpha=")) for line in report for _, v in line.verdicts if "alpha" in v.scope]
     assert len(spent) == 5 and sum(spent) == pytest.approx(FALSE_ALARM_BUDGET)
     assert "4 statistical claims" in report.summary()
     assert "no statistical claim" in verify(study(make("none", HOLDS))).summary()

@@ -173,7 +173,10 @@ def test_a_risk_has_gradient_hessian_and_restrictions():
 
 def test_the_loss_is_the_callers():
     double = population_risk(
-        Iid(), PointwiseAttention(k, v, sp.Integer(1)), lambda y, t: (y - t) ** 2 / 2, overlaps={dot(w, w): sp.Integer(1)}
+        Iid(),
+        PointwiseAttention(k, v, sp.Integer(1)),
+        lambda y, t: (y - t) ** 2 / 2,
+        overlaps={dot(w, w): sp.Integer(1)},
     )
     plain = population_risk(Iid(), PointwiseAttention(k, v, sp.Integer(1)), overlaps={dot(w, w): sp.Integer(1)})
     assert sp.expand(2 * double.expr - plain.expr) == 0

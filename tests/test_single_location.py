@@ -24,7 +24,7 @@ from proofs_check import (
 )
 from proofs_check.strategies import draw_examples
 from theory import Agreement, Identity, Nature, to_latex
-from theory.notation import *
+from theory.notation import L, c, epsilon, eta, gamma, kappa, lam, m, nu, q_k, q_v, rho, sigma, theta
 
 module = importlib.import_module("proofs_check.studies.single_location")
 STUDY = studies()["single-location"]
@@ -112,9 +112,7 @@ def test_gradient_at_is_the_slope_of_risk_at(model):
     for name, slope in (("k", in_k), ("v", in_v)):
         direction = rng.standard_normal(len(model["k"]))
         h = 1e-5
-        ahead, behind = (
-            module.risk_at(**{**model, name: model[name] + s * h * direction}) for s in (1, -1)
-        )
+        ahead, behind = (module.risk_at(**{**model, name: model[name] + s * h * direction}) for s in (1, -1))
         # central differences: error h² times a third derivative, plus rounding over h
         assert (ahead - behind) / (2 * h) == pytest.approx(slope @ direction, rel=1e-6, abs=1e-7)
 
@@ -202,7 +200,12 @@ def test_a_misspelt_name_is_named():
 
 def test_any_angle_between_the_teacher_directions_is_served():
     oblique = {**GOOD, "v_star": [0.6, 0.8]}
-    estimate = simulate(STUDY.simulator, {name: np.asarray(x) if isinstance(x, list) else x for name, x in oblique.items()}, samples=100_000, seed=1)
+    estimate = simulate(
+        STUDY.simulator,
+        {name: np.asarray(x) if isinstance(x, list) else x for name, x in oblique.items()},
+        samples=100_000,
+        seed=1,
+    )
     assert abs(module.risk_at(**oblique) - estimate.mean) < 10 * estimate.standard_error
 
 

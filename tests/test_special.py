@@ -235,16 +235,12 @@ def test_floats_lie_in_the_balls():
 def test_floats_at_infinity_and_nan():
     inf, nan = np.inf, np.nan
     tail = normal_cdf(-1.0)
-    np.testing.assert_allclose(
-        owens_t([1, 1, -1, 0], [inf, -inf, inf, inf]), [tail / 2, -tail / 2, tail / 2, 0.25]
-    )
+    np.testing.assert_allclose(owens_t([1, 1, -1, 0], [inf, -inf, inf, inf]), [tail / 2, -tail / 2, tail / 2, 0.25])
     np.testing.assert_array_equal(owens_t([inf, -inf, inf], [2.0, inf, 0.0]), 0.0)
     assert np.isnan(owens_t([nan, 1, inf, nan], [1, nan, nan, 0])).all()
     assert np.isnan(bivariate_normal_cdf([nan, 1, 1, 1], [1, nan, 1, 1], [0.5, 0.5, nan, 1.01])).all()
     np.testing.assert_array_equal(bivariate_normal_cdf([-inf, 1], [inf, -inf], 0.3), 0.0)
-    np.testing.assert_allclose(
-        bivariate_normal_cdf([inf, 1, inf], [1, inf, inf], 0.3), [1 - tail, 1 - tail, 1]
-    )
+    np.testing.assert_allclose(bivariate_normal_cdf([inf, 1, inf], [1, inf, inf], 0.3), [1 - tail, 1 - tail, 1])
     np.testing.assert_allclose(bivariate_normal_cdf([0.0, -0.0], [0.0, 0.0], [0.5, -0.5]), [1 / 3, 1 / 6])
 
 
@@ -295,10 +291,7 @@ def test_special_values():
 def test_special_values_are_limits(made, near):
     values = {h: sp.Rational(7, 5), k: sp.Rational(-3, 7), a: sp.Rational(5, 3), rho: sp.Rational(2, 9)}
     at = {symbol: value for symbol, value in values.items() if symbol in near.free_symbols}
-    assert (
-        abs(ball(made, {s: v for s, v in at.items() if s in made.free_symbols}) - ball(near, at))
-        < arb(10) ** -28
-    )
+    assert abs(ball(made, {s: v for s, v in at.items() if s in made.free_symbols}) - ball(near, at)) < arb(10) ** -28
 
 
 @pytest.mark.parametrize("function", [NormalCDF(h), OwenT(h, a), BivariateNormalCDF(h, k, rho)])

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 import sympy as sp
@@ -130,7 +130,7 @@ def _renamed(term: TokenSum) -> TokenSum:
     return TokenSum(tuple(names.values()), term.body.xreplace(names), term.ranges)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _position(i: int) -> sp.Dummy:
     """The i-th bound index; no user's symbol is equal to it."""
     return sp.Dummy(f"l_{i + 1}", integer=True)
@@ -151,8 +151,8 @@ def representatives(term: TokenSum) -> Iterator[tuple[sp.Expr, sp.Expr]]:
         yield sp.Integer(1), term.body
         return
     if len(grouped) > 1:
-        names = ", ".join(X.name for X in grouped)
-        raise NoClosedForm(f"no rule for two prompts with token groups in one expression: {names}")
+        both = ", ".join(X.name for X in grouped)
+        raise NoClosedForm(f"no rule for two prompts with token groups in one expression: {both}")
     groups = grouped[0].groups if grouped else (matrices[0].groups if matrices else ())
     known = {label: _group_of(label, groups, grouped) for label in singled}
     if not term.indices:

@@ -24,12 +24,10 @@ from .identity import reduces_to_zero
 
 __all__ = ["psd_conditions", "validate_covariance"]
 
-_MAX_SYMBOLIC = 7  # a k × k block of symbols has 2^k − 1 principal minors
+_MAX_SYMBOLIC = 5  # a k × k block of symbols has 2^k − 1 principal minors, of up to k! terms
 
 
-def validate_covariance(
-    matrix: Any, name: str = "covariance", size: int | None = None
-) -> sp.ImmutableDenseMatrix:
+def validate_covariance(matrix: Any, name: str = "covariance", size: int | None = None) -> sp.ImmutableDenseMatrix:
     """The matrix as an exact covariance, or an error that says why it is none.
 
         Σ = Σᵀ,    xᵀΣx ≥ 0 for every real x
@@ -102,8 +100,8 @@ def psd_conditions(matrix: Any, name: str = "covariance") -> tuple[sp.Basic, ...
         if len(block) > _MAX_SYMBOLIC:
             raise ValueError(
                 f"expected at most {_MAX_SYMBOLIC} coupled variables with symbolic covariances, got "
-                f"{len(block)} in {name}: their positive semidefiniteness takes 2^{len(block)} − 1 conditions to write; give "
-                f"{name} as a MatrixSymbol, or as A*A.T."
+                f"{len(block)} in {name}, which would take 2^{len(block)} − 1 conditions; give {name} as a "
+                "MatrixSymbol, or as A*A.T."
             )
         for _, minor in _minors(value, block, len(block)):
             condition = sp.Ge(minor, 0)
@@ -131,9 +129,7 @@ def _rows(matrix: Any, name: str) -> list[list[Any]]:
         if hasattr(row, "tolist"):
             row = row.tolist()
         if not isinstance(row, Sequence) or isinstance(row, str | bytes):
-            raise ValueError(
-                f"expected a square matrix, got {name}[{i}] = {row!r}, which is not a row of entries."
-            )
+            raise ValueError(f"expected a square matrix, got {name}[{i}] = {row!r}, which is not a row of entries.")
         rows.append(list(row))
     return rows
 
@@ -161,17 +157,15 @@ def _entry(value: Any, place: str) -> sp.Expr:
         raise TypeError(f"expected a number or a sympy expression, got the text {place} = {value!r}.")
     if isinstance(value, float | complex) or (isinstance(value, sp.Expr) and value.has(sp.Float)):
         raise ValueError(
-            f"expected exact entries, got {place} = {value}; write sympy.Rational('0.1') for 0.1, or validate "
-            "a floating-point array with numerics.covariance.validate_float_covariance."
+            f"expected exact entries, got {place} = {value}; write sympy.Rational('0.1') for 0.1, or "
+            "validate a floating-point array with numerics.covariance.validate_float_covariance."
         )
     if isinstance(value, Fraction):
         value = sp.Rational(value.numerator, value.denominator)
     if isinstance(value, int) and not isinstance(value, bool):
         value = sp.Integer(value)
     if not isinstance(value, sp.Expr) or getattr(value, "is_Matrix", False) or not value.is_commutative:
-        raise TypeError(
-            f"expected a number or a scalar expression, got {place} = {value!r} of type {type(value).__name__}."
-        )
+        raise TypeError(f"expected a number or a scalar expression, got {place} = {value!r}, a {type(value).__name__}.")
     if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
         raise ValueError(f"expected finite entries, got {place} = {value}.")
     if value.is_extended_real is False:
@@ -207,7 +201,7 @@ def _negative_direction(value: sp.ImmutableDenseMatrix) -> list[fmpq] | None:
     """A rational x with xᵀΣx < 0 for a symmetric rational Σ; None when Σ is positive semidefinite.
 
     Elimination Σ → L⁻¹ΣL⁻ᵀ without pivoting: a negative pivot, or a zero pivot with a nonzero entry beside
-    it, shows a direction; otherwise Σ = L D Lᵀ with D ≥ 0. The rows of L⁻¹ are kept to translate directions back.
+    it, shows a direction, translated back by the rows of L⁻¹; otherwise Σ = L D Lᵀ with D ≥ 0.
     """
     d = value.rows
     rest = [[fmpq(int(value[i, j].p), int(value[i, j].q)) for j in range(d)] for i in range(d)]
@@ -253,20 +247,31 @@ def _minors(
     """The principal minors of a block up to a size, expanded."""
     for order in range(1, largest + 1):
         for rows in combinations(block, order):
-            yield rows, sp.expand(value.extract(list(rows), list(rows)).det(method="berkowitz"))
+            yield rows, _determinant(value.extract(list(rows), list(rows)))
+
+
+def _determinant(part: sp.ImmutableDenseMatrix) -> sp.Expr:
+    if part.rows == 1:
+        return part[0, 0]
+    if part.rows == 2:
+        return sp.expand(part[0, 0] * part[1, 1] - part[0, 1] ** 2)
+    return sp.expand(part.det(method="berkowitz"))
 
 
 def _refuse_negative_minors(value: sp.ImmutableDenseMatrix, name: str, block: tuple[int, ...]) -> None:
-    """Refuse a block with symbols if a principal minor is negative whatever the symbols are."""
-    largest = len(block) if len(block) <= _MAX_SYMBOLIC else 2
+    """Refuse a block with symbols if a principal minor is negative whatever the symbols are.
+
+    All minors are looked at up to size 5, those with up to two rows up to size 30, above that the variances.
+    """
+    largest = len(block) if len(block) <= _MAX_SYMBOLIC else 2 if len(block) <= 30 else 1
     for rows, minor in _minors(value, block, largest):
         if minor.is_negative and not reduces_to_zero(minor):
-            which = (
-                f"{name}[{rows[0]}, {rows[0]}]" if len(rows) == 1 else f"the minor of {name} in rows {rows}"
-            )
+            which = f"{name}[{rows[0]}, {rows[0]}]" if len(rows) == 1 else f"its minor in rows {rows}"
+            shown = f"{value}" if value.rows <= 6 else f"a {value.rows} × {value.rows} matrix"
+            always = ", negative for all values of its symbols" if minor.free_symbols else ""
             raise ValueError(
-                f"expected a positive semidefinite {name}, got {value.tolist()}: {which} is {minor}, which is "
-                "negative for all values of its symbols; change these entries, or the assumptions on the symbols."
+                f"expected a positive semidefinite {name}, got {shown}: {which} is {minor}{always}; "
+                "change these entries, or the assumptions on the symbols."
             )
 
 

@@ -116,14 +116,10 @@ class _Fixed:
 
     def holds(self, point: Mapping) -> bool | None:
         exact = _exact_point(point)
-        return self.condition.holds(
-            {**exact, **{symbol: expr.xreplace(exact) for symbol, expr in self.values}}
-        )
+        return self.condition.holds({**exact, **{symbol: expr.xreplace(exact) for symbol, expr in self.values}})
 
     def text(self) -> str:
-        return (
-            self.condition.text() + " with " + ", ".join(f"{symbol}={expr}" for symbol, expr in self.values)
-        )
+        return self.condition.text() + " with " + ", ".join(f"{symbol}={expr}" for symbol, expr in self.values)
 
 
 def _latex(expr: sp.Basic) -> str:
@@ -197,9 +193,7 @@ class Domain:
         try:
             return dict(self.intervals)[symbol]
         except KeyError:
-            raise KeyError(
-                f"the domain has no symbol {symbol}; it has {', '.join(map(str, self.symbols))}"
-            ) from None
+            raise KeyError(f"the domain has no symbol {symbol}; it has {', '.join(map(str, self.symbols))}") from None
 
     def contains(self, point: Mapping) -> bool | None:
         """Whether a point belongs to the domain; None when that cannot be told.
@@ -269,9 +263,7 @@ class Domain:
         x in [-3/2, 3/2]
         """
         by = _exact(fraction, "fraction")
-        return Domain(
-            {symbol: _widened(low, high, by) for symbol, (low, high) in self.intervals}, self.conditions
-        )
+        return Domain({symbol: _widened(low, high, by) for symbol, (low, high) in self.intervals}, self.conditions)
 
     def restrict(self, values: Mapping) -> Domain:
         """The domain with some symbols fixed, to numbers or to expressions in the others.
@@ -290,15 +282,11 @@ class Domain:
             low, high = self.interval(symbol)
             inside = _inside(symbol, low, high, value)
             if inside is False:
-                raise ValueError(
-                    f"expected {symbol} in {_interval_text(symbol, low, high)}, got {symbol}={value}"
-                )
+                raise ValueError(f"expected {symbol} in {_interval_text(symbol, low, high)}, got {symbol}={value}")
             if inside is None:
                 conditions += [relation for relation in (low <= value, value <= high) if relation != sp.true]
         conditions += [_restricted(condition, fixed) for condition in self.conditions]
-        return Domain(
-            {symbol: ends for symbol, ends in self.intervals if symbol not in fixed}, tuple(conditions)
-        )
+        return Domain({symbol: ends for symbol, ends in self.intervals if symbol not in fixed}, tuple(conditions))
 
     def text(self) -> str:
         """The domain on one line."""
@@ -320,9 +308,7 @@ class Domain:
         return f"${self.latex()}$"
 
     def _box_text(self) -> str:
-        return ", ".join(
-            f"{symbol} in {_interval_text(symbol, low, high)}" for symbol, (low, high) in self.intervals
-        )
+        return ", ".join(f"{symbol} in {_interval_text(symbol, low, high)}" for symbol, (low, high) in self.intervals)
 
     def _candidate(self, rng: Any) -> Point:
         """A generic point of the intervals; two symbols share a value only when they must."""
@@ -371,8 +357,7 @@ def _condition(condition: Any) -> Any:
     if isinstance(condition, (Boolean, Condition)):
         return condition
     raise TypeError(
-        "expected a sympy relational or an object with holds(point) and text() as condition, "
-        f"got {condition!r}"
+        f"expected a sympy relational or an object with holds(point) and text() as condition, got {condition!r}"
     )
 
 
@@ -389,11 +374,7 @@ def _condition_latex(condition: Any) -> str:
 def _restricted(condition: Any, values: dict) -> Any:
     if isinstance(condition, Boolean):
         return condition.subs(values, simultaneous=True)
-    return (
-        condition.restrict(values)
-        if hasattr(condition, "restrict")
-        else _Fixed(condition, tuple(values.items()))
-    )
+    return condition.restrict(values) if hasattr(condition, "restrict") else _Fixed(condition, tuple(values.items()))
 
 
 def _satisfied(condition: Any, point: Mapping) -> bool | None:
@@ -430,11 +411,7 @@ def _generic_integer(low: sp.Expr, high: sp.Expr, rng: Any) -> sp.Integer:
     finite_high = int(sp.floor(high)) if high.is_finite else None
     if finite_low is None:
         finite_low = -INTEGERS_TRIED // 2 if finite_high is None else finite_high - INTEGERS_TRIED
-    last = (
-        finite_low + INTEGERS_TRIED
-        if finite_high is None
-        else min(finite_high, finite_low + 10 * INTEGERS_TRIED)
-    )
+    last = finite_low + INTEGERS_TRIED if finite_high is None else min(finite_high, finite_low + 10 * INTEGERS_TRIED)
     if last < finite_low:
         raise ValueError(f"there is no integer between {low} and {high}")
     value = finite_low

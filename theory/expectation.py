@@ -132,7 +132,8 @@ class Evaluation:
 
     def monomials(self, body: sp.Expr) -> list[tuple[sp.Expr, Monomial]]:
         """The scalar products with randomness on both sides removed, then read into monomials."""
-        pending, done = read(body), {}
+        pending = read(body)
+        done: dict[Monomial, sp.Expr] = {}
         while pending:
             monomial, coefficient = pending.popitem()
             node = next((n for n, _ in monomial.nodes if degree(n) == 2), None)
@@ -234,7 +235,7 @@ def _dots(expr: sp.Basic) -> set[Dot]:
 def moments_of(monomial: Monomial, known: Mapping[sp.Expr, sp.Expr]) -> list[tuple[sp.Expr, Moment]]:
     """A monomial as a combination of moments: gates of every kind become erf and sign.
 
-        erfc ℓ = 1 − erf ℓ,   Heaviside ℓ = (1 + sign ℓ)/2,   Φ(ℓ) = (1 + erf(ℓ/√2))/2,   δ(ℓ) = ½ · 2δ(ℓ)
+    erfc ℓ = 1 − erf ℓ,   Heaviside ℓ = (1 + sign ℓ)/2,   Φ(ℓ) = (1 + erf(ℓ/√2))/2,   δ(ℓ) = ½ · 2δ(ℓ)
     """
     nodes = _nodes(monomial)
     law = joint_law(nodes, known)
@@ -253,12 +254,8 @@ def moments_of(monomial: Monomial, known: Mapping[sp.Expr, sp.Expr]) -> list[tup
         powers[position[node]] = power
     exponent = _exponent(monomial.exponent, nodes)
     unknown = _unknown_part(monomial, form)
-    waves = tuple(
-        Wave(form(wave.args[0]), isinstance(wave, sp.sin)) for wave, n in monomial.waves for _ in range(n)
-    )
-    start = Moment(
-        law, tuple(powers), (), (), tuple(sorted(waves, key=Wave.sort_key)), exponent, unknown
-    )
+    waves = tuple(Wave(form(wave.args[0]), isinstance(wave, sp.sin)) for wave, n in monomial.waves for _ in range(n))
+    start = Moment(law, tuple(powers), (), (), tuple(sorted(waves, key=Wave.sort_key)), exponent, unknown)
     _check_finite(start, monomial)
     terms: list[tuple[sp.Expr, tuple[Gate, ...], tuple[Gate, ...]]] = [(sp.Integer(1), (), ())]
     for gate, count in monomial.gates:
@@ -463,7 +460,7 @@ def _rate(moment: Moment, monomial: Monomial, side: int) -> sp.Expr:
         assert parts is not None
         (slope,) = parts[0].values()
         if isinstance(gate, sp.Heaviside) and (slope * side).is_negative:
-            return -sp.Integer(10) ** 9
+            return -(sp.Integer(10) ** 9)
         if isinstance(gate, sp.erfc) and (slope * side).is_positive:
             rate -= count * slope**2
         if isinstance(gate, NormalCDF) and (slope * side).is_negative:

@@ -29,13 +29,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import combinations
 
 import sympy as sp
 
 from .integral import GaussianIntegral
-from .special import BivariateNormalCDF, NormalCDF, OwenT
+from .special import BivariateNormalCDF, OwenT
 
 __all__ = [
     "Base",
@@ -164,7 +164,7 @@ class Wave:
         return (self.odd, self.form.sort_key())
 
 
-@lru_cache(maxsize=None)
+@cache
 def placeholder(i: int) -> sp.Dummy:
     """The i-th argument of the part of a moment that no rule knows; no user's symbol is equal to it."""
     return sp.Dummy(f"z_{i}", real=True)
@@ -260,9 +260,7 @@ class Base:
     function: sp.Expr = ONE
 
     def __mul__(self, other: Base) -> Base:
-        return Base(
-            self.root * other.root, rational(self.exponent + other.exponent), self.function * other.function
-        )
+        return Base(self.root * other.root, rational(self.exponent + other.exponent), self.function * other.function)
 
     def expr(self) -> sp.Expr:
         """The number as a sympy expression."""
@@ -477,7 +475,9 @@ def _elementary_symmetric(M: sp.Matrix) -> list[sp.Expr]:
     """e₁, …, e_n of the eigenvalues of M: sums of principal minors."""
     n = M.rows
     return [
-        rational(sp.Add(*(M.extract(list(rows), list(rows)).det(method="berkowitz") for rows in combinations(range(n), k))))
+        rational(
+            sp.Add(*(M.extract(list(rows), list(rows)).det(method="berkowitz") for rows in combinations(range(n), k)))
+        )
         for k in range(1, n + 1)
     ]
 
@@ -496,8 +496,8 @@ def parity(moment: Moment) -> Rewriting | None:
 def conditioning(moment: Moment) -> Rewriting | None:
     """E (2/√π) e^{−ℓ²} g(x) and E 2δ(ℓ) g(x): the density at zero times a conditional mean.
 
-        = 2/√(πW) e^{−(Eℓ)²/W} Ẽ g(x),   W = 2 Var ℓ + 1 (smoothed) or 2 Var ℓ
-        m̃ = m − 2 Cov(x, ℓ) Eℓ/W,        Σ̃ = Σ − 2 Cov(x, ℓ) Cov(x, ℓ)ᵀ/W
+    = 2/√(πW) e^{−(Eℓ)²/W} Ẽ g(x),   W = 2 Var ℓ + 1 (smoothed) or 2 Var ℓ
+    m̃ = m − 2 Cov(x, ℓ) Eℓ/W,        Σ̃ = Σ − 2 Cov(x, ℓ) Cov(x, ℓ)ᵀ/W
     """
     if not moment.slopes:
         return None
@@ -514,7 +514,8 @@ def conditioning(moment: Moment) -> Rewriting | None:
     shift = [-2 * c * mean / doubled for c in with_form]
     conditioned = law.updated(shift, covariance, rational(law.positive * doubled))
     base = Base(
-        root=2 / (sp.sqrt(sp.pi) * positive_root(doubled, law.positive)), exponent=rational(-(mean**2) / doubled)
+        root=2 / (sp.sqrt(sp.pi) * positive_root(doubled, law.positive)),
+        exponent=rational(-(mean**2) / doubled),
     )
     conditions = () if gate.smoothed or doubled.is_positive else (sp.Gt(doubled, 0),)
     remaining = replace(moment, law=conditioned, slopes=tuple(rest))
@@ -669,9 +670,7 @@ def _two_gates(moment: Moment) -> Rewriting:
         if law.positive != 1:
             ratio = positive_root(rational(W1 - c), law.positive) / positive_root(rational(W1 + c), law.positive)
         function = OwenT(sp.sqrt(2) * u1, ratio)
-        return Rewriting(
-            "erf moment", ((ONE, Base(), ()), (-sp.Integer(8), Base(function=function), ())), conditions
-        )
+        return Rewriting("erf moment", ((ONE, Base(), ()), (-sp.Integer(8), Base(function=function), ())), conditions)
     bivariate = BivariateNormalCDF(sp.sqrt(2) * u1, sp.sqrt(2) * u2, correlation)
     terms = (
         (sp.Integer(4), Base(function=bivariate), ()),
@@ -695,7 +694,9 @@ def _gate_and_wave(moment: Moment) -> Rewriting:
         value = sp.erf(u + sp.I * c)
         real_part, imaginary_part = sp.re(value, evaluate=False), sp.im(value, evaluate=False)
     sine, cosine = sp.sin(mean), sp.cos(mean)
-    parts = ((sine, real_part), (cosine, imaginary_part)) if wave.odd else ((cosine, real_part), (-sine, imaginary_part))
+    parts = (
+        ((sine, real_part), (cosine, imaginary_part)) if wave.odd else ((cosine, real_part), (-sine, imaginary_part))
+    )
     terms = tuple((factor, damping * Base(function=part), ()) for factor, part in parts if factor != 0 and part != 0)
     return Rewriting("erf moment", terms, conditions)
 

@@ -157,9 +157,7 @@ def normal_form(expr: sp.Expr, nonnegative: Iterable[sp.Expr] = ()) -> sp.Expr:
 
 def _exact(expr: Any) -> sp.Expr:
     if isinstance(expr, float | complex):
-        raise ValueError(
-            f"expected exact numbers, got the float {expr!r}; write sympy.Rational('0.1'), not 0.1."
-        )
+        raise ValueError(f"expected exact numbers, got the float {expr!r}; write sympy.Rational('0.1'), not 0.1.")
     if isinstance(expr, int | Fraction):
         return sp.Rational(expr.numerator, expr.denominator)
     if not isinstance(expr, sp.Expr) or getattr(expr, "is_Matrix", False):
@@ -314,9 +312,7 @@ class _Field:
 
     # ------------------------------------------------------------ generators
 
-    def make(
-        self, kind: str, build: Callable[[], sp.Expr], symbols: Iterable[sp.Basic], **facts: Any
-    ) -> _Generator:
+    def make(self, kind: str, build: Callable[[], sp.Expr], symbols: Iterable[sp.Basic], **facts: Any) -> _Generator:
         index = len(self.generators)
         if index >= self.memory.capacity:
             if index >= 1024:
@@ -348,19 +344,13 @@ class _Field:
         if expr not in self.atoms:
             symbols = expr.free_symbols or set()
             sign, real = UNKNOWN, False
-            if (
-                expr.is_Atom
-                or isinstance(expr, AppliedUndef | sp.MatrixBase)
-                or getattr(expr, "is_symbol", False)
-            ):
+            if expr.is_Atom or isinstance(expr, AppliedUndef | sp.MatrixBase) or getattr(expr, "is_symbol", False):
                 real = expr.is_real is True
                 sign = POSITIVE if expr.is_positive else NONNEGATIVE if expr.is_nonnegative else UNKNOWN
                 sign = -2 if expr.is_negative else -1 if expr.is_nonpositive and not sign else sign
             minimum = 1 if sign == POSITIVE and expr.is_integer else 0
             kind = "symbol" if isinstance(expr, sp.Symbol) else "opaque"
-            self.atoms[expr] = self.make(
-                kind, lambda: expr, symbols, sign=sign, real=real, minimum=minimum, atom=expr
-            )
+            self.atoms[expr] = self.make(kind, lambda: expr, symbols, sign=sign, real=real, minimum=minimum, atom=expr)
         return self.element(self.atoms[expr])
 
     # ------------------------------------------------------------ polynomials
@@ -384,9 +374,7 @@ class _Field:
             self.work += min(_MAX_PRODUCT, math.comb(length - 1 + exponent, exponent)) * length
             if self.work > _MAX_WORK:
                 raise ExpressionTooLarge(f"the power {exponent} of {length} terms.")
-        bits = max(
-            (max(int(c.p).bit_length(), int(c.q).bit_length()) for c in poly.to_dict().values()), default=0
-        )
+        bits = max((max(int(c.p).bit_length(), int(c.q).bit_length()) for c in poly.to_dict().values()), default=0)
         if (bits > 1 and bits * exponent > _MAX_BITS) or exponent.bit_length() > 40:
             raise ExpressionTooLarge(f"the power {exponent} of a number of {bits} bits.")
         return poly**exponent
@@ -424,9 +412,7 @@ class _Field:
             result += self.times(term, self.to_power(generator.base, high)) if high else term
         return result
 
-    def rewrite_sign(
-        self, parts: dict[int, fmpq_mpoly], generator: _Generator, letter: fmpq_mpoly
-    ) -> fmpq_mpoly:
+    def rewrite_sign(self, parts: dict[int, fmpq_mpoly], generator: _Generator, letter: fmpq_mpoly) -> fmpq_mpoly:
         """s³ = s and f s² = f; s² = 1 when f is known not to vanish; s² = s and f s = f when f ≥ 0."""
         none = self.zero_poly
         constant = parts.get(0, none)
@@ -501,9 +487,7 @@ class _Field:
         new_num, norm = num, den
         for generator in reversed(roots):
             parts = self.by_powers(norm, generator.index)
-            conjugate = (
-                parts.get(0, self.zero_poly) - parts.get(1, self.zero_poly) * self.letters[generator.index]
-            )
+            conjugate = parts.get(0, self.zero_poly) - parts.get(1, self.zero_poly) * self.letters[generator.index]
             norm = self.reduce(self.times(norm, conjugate))
             new_num = self.reduce(self.times(new_num, conjugate))
         # A nonzero rational norm shows that no conjugate was zero; otherwise the roots may be dependent.
@@ -522,9 +506,7 @@ class _Field:
             total = by_denominator.get(key)
             by_denominator[key] = (element.num if total is None else total[0] + element.num, element.den)
         num, den = self.zero_poly, self.one_poly
-        for _, (other_num, other_den) in sorted(
-            by_denominator.items(), key=lambda item: (len(item[1][1]), item[0])
-        ):
+        for _, (other_num, other_den) in sorted(by_denominator.items(), key=lambda item: (len(item[1][1]), item[0])):
             if den.is_one():
                 num, den = self.times(num, other_den) + other_num, other_den
             elif len(den) * len(other_den) > _MAX_PRODUCT:
@@ -546,9 +528,7 @@ class _Field:
 
     def scale(self, factor: Fraction | int, element: _Element) -> _Element:
         return (
-            _Element(element.num * self.number(factor).num.leading_coefficient(), element.den)
-            if factor
-            else self.zero
+            _Element(element.num * self.number(factor).num.leading_coefficient(), element.den) if factor else self.zero
         )
 
     def negative(self, element: _Element) -> _Element:
@@ -619,7 +599,7 @@ class _Field:
             return UNKNOWN
         if any(g.minimum for g in used):
             shifted = poly.compose(*(x + g.minimum for x, g in zip(self.letters, self.padded(), strict=True)))
-            by_terms = self.sign_by_terms(shifted, used)
+            by_terms = self.sign_by_terms(shifted, used, shifted=True)
             if by_terms:
                 return by_terms
         content, factors = self.factor(poly)
@@ -641,8 +621,9 @@ class _Field:
         blank = _Generator(0, sp.S, "blank", frozenset())
         return self.generators + [blank] * (len(self.letters) - len(self.generators))
 
-    def sign_by_terms(self, poly: fmpq_mpoly, used: list[_Generator]) -> int:
-        """All terms of one sign: the sum has it, strictly if one term has it strictly."""
+    def sign_by_terms(self, poly: fmpq_mpoly, used: list[_Generator], shifted: bool = False) -> int:
+        """All terms of one sign: the sum has it, strictly if one term has it strictly. In a shifted polynomial
+        a positive integer stands for itself minus 1."""
         signs = set()
         for monomial, coefficient in poly.to_dict().items():
             sign = POSITIVE if coefficient > 0 else -POSITIVE
@@ -653,7 +634,8 @@ class _Field:
                 if power % 2 and self.has_sign_partner(generator, monomial):
                     sign = _product_sign(sign, NONNEGATIVE)
                 elif power:
-                    sign = _product_sign(sign, _power_sign(generator.sign, power))
+                    own = NONNEGATIVE if shifted and generator.minimum else generator.sign
+                    sign = _product_sign(sign, _power_sign(own, power))
             for generator in used:
                 if (
                     generator.kind == "sign"
@@ -689,9 +671,7 @@ class _Field:
         if degree == 1 and g.kind == "root" and g.order == 2 and g.sign > 0 and g.base is not None:
             signs = self.sign(constant, effort), self.sign(slope, effort)
             if signs[0] * signs[1] < 0:
-                difference = self.reduce(
-                    self.times(constant, constant) - self.times(self.times(slope, slope), g.base)
-                )
+                difference = self.reduce(self.times(constant, constant) - self.times(self.times(slope, slope), g.base))
                 return _product_sign(POSITIVE if signs[0] > 0 else -POSITIVE, self.sign(difference, effort))
         if degree == 2 and g.real:
             square = self.sign(parts[2], effort)
@@ -854,9 +834,7 @@ class _Field:
             )
         generator = self.atoms[key]
         if generator.order % exponent.denominator:
-            self.memory.refine(
-                "root", self.expression(element), math.lcm(generator.order, exponent.denominator)
-            )
+            self.memory.refine("root", self.expression(element), math.lcm(generator.order, exponent.denominator))
         whole, power = divmod(exponent.numerator * (generator.order // exponent.denominator), generator.order)
         letter = self.power(self.element(generator), power)
         return letter if not whole else self.multiply(letter, self.power(element, whole))
@@ -864,12 +842,7 @@ class _Field:
     def open_nested_root(self, base: fmpq_mpoly, used: list[_Generator]) -> _Element | None:
         """√(A ± |B|√c) = √P ± √Q with P, Q = (A ± S)/2, S² = A² − B²c, if P ≥ Q ≥ 0 is proven."""
         for generator in reversed(used):
-            if (
-                generator.kind != "root"
-                or generator.order != 2
-                or generator.sign <= 0
-                or generator.base is None
-            ):
+            if generator.kind != "root" or generator.order != 2 or generator.sign <= 0 or generator.base is None:
                 continue
             parts = self.by_powers(base, generator.index)
             constant, slope = parts.get(0, self.zero_poly), parts.get(1, self.zero_poly)
@@ -886,12 +859,7 @@ class _Field:
             half = -half if self.sign(half) < 0 else half
             high, low = (constant + half) / 2, (constant - half) / 2
             direction = self.sign(slope)
-            if (
-                self.sign(high) < 1
-                or self.sign(low) < 1
-                or not direction
-                or (direction < 0 and self.sign(half) < 1)
-            ):
+            if self.sign(high) < 1 or self.sign(low) < 1 or not direction or (direction < 0 and self.sign(half) < 1):
                 continue
             roots = [self.rational_power(_Element(p, self.one_poly), Fraction(1, 2)) for p in (high, low)]
             return self.add(roots[0], roots[1] if direction > 0 else self.negative(roots[1]))
@@ -911,9 +879,7 @@ class _Field:
 
     # ------------------------------------------------------------ combinations over Q
 
-    def combination(
-        self, target: Sequence[_Element], basis: Sequence[Sequence[_Element]]
-    ) -> list[Fraction] | None:
+    def combination(self, target: Sequence[_Element], basis: Sequence[Sequence[_Element]]) -> list[Fraction] | None:
         """Rational numbers r with target = Σ rⱼ basisⱼ in every coordinate, or None."""
         if not basis:
             return None
@@ -1024,9 +990,7 @@ class _Field:
         return self.log_generator(_Element(base, self.one_poly), real=True)
 
     def log_generator(self, argument: _Element, real: bool) -> _Element:
-        return self.function(
-            "log", (argument,), lambda: sp.log(self.expression(argument)), kind="log", real=real
-        )
+        return self.function("log", (argument,), lambda: sp.log(self.expression(argument)), kind="log", real=real)
 
     # ------------------------------------------------------------ sin and cos
 
@@ -1060,9 +1024,7 @@ class _Field:
         for coefficient, (base, pair, order) in zip(coefficients, self.angles, strict=True):
             if coefficient:
                 if order % coefficient.denominator:
-                    self.memory.refine(
-                        "circle", self.expression(base), math.lcm(order, coefficient.denominator)
-                    )
+                    self.memory.refine("circle", self.expression(base), math.lcm(order, coefficient.denominator))
                 result = self.rotate(result, self.turn(pair, int(coefficient * order)))
         return result
 
@@ -1071,9 +1033,7 @@ class _Field:
         facts: dict[str, Any] = {"real": real, "bounded": real, "arguments": (angle,)}
         cosine = self.make("cos", lambda: sp.cos(self.expression(angle)), symbols, **facts)
         square = self.letters[cosine.index] ** 2
-        sine = self.make(
-            "sin", lambda: sp.sin(self.expression(angle)), symbols, order=2, base=1 - square, **facts
-        )
+        sine = self.make("sin", lambda: sp.sin(self.expression(angle)), symbols, order=2, base=1 - square, **facts)
         return self.element(cosine), self.element(sine)
 
     def circle_at_pi(self, turn: Fraction) -> tuple[_Element, _Element]:
@@ -1097,9 +1057,7 @@ class _Field:
         cosine = self.rational_power(self.add(self.one, square), -half)
         return cosine, self.multiply(u, cosine)
 
-    def rotate(
-        self, left: tuple[_Element, _Element], right: tuple[_Element, _Element]
-    ) -> tuple[_Element, _Element]:
+    def rotate(self, left: tuple[_Element, _Element], right: tuple[_Element, _Element]) -> tuple[_Element, _Element]:
         (c, s), (e, t) = left, right
         cosine = self.subtract(self.multiply(c, e), self.multiply(s, t))
         return cosine, self.add(self.multiply(s, e), self.multiply(c, t))
@@ -1126,9 +1084,7 @@ class _Field:
         """The generator head(arguments), the same one whenever the arguments are proven equal."""
         known = self.functions.setdefault(head, [])
         for generator in known:
-            if len(generator.arguments) == len(arguments) and all(
-                map(self.equal, generator.arguments, arguments)
-            ):
+            if len(generator.arguments) == len(arguments) and all(map(self.equal, generator.arguments, arguments)):
                 return self.element(generator)
         generator = self.make(kind, build, self.symbols_of(*arguments), arguments=arguments, **facts)
         known.append(generator)
@@ -1229,9 +1185,7 @@ class _Field:
         symbols = self.symbols_of(u)
         if not others or not self.is_real(u) or not all(map(_is_interval, symbols)) or not self.is_smooth(u):
             return None
-        others = [
-            g for g in others if self.is_smooth(g.arguments[0]) and all(_is_interval(s) for s in g.symbols)
-        ]
+        others = [g for g in others if self.is_smooth(g.arguments[0]) and all(_is_interval(s) for s in g.symbols)]
         every = sorted(symbols.union(*(g.symbols for g in others)), key=sp.default_sort_key)
         target = [self.arc_slope(u, s) for s in every]
         basis = [[self.slope(g, s) for s in every] for g in others]
@@ -1284,9 +1238,7 @@ class _Field:
         letter = self.element(g)
         if g.kind == "root" and g.base is not None:
             base = _Element(g.base, self.one_poly)
-            return self.divide(
-                self.multiply(letter, self.derivative(base, symbol)), self.scale(g.order, base)
-            )
+            return self.divide(self.multiply(letter, self.derivative(base, symbol)), self.scale(g.order, base))
         slopes = [self.derivative(argument, symbol) for argument in g.arguments]
         partials = self.partials(g, letter)
         return self.add(*map(self.multiply, partials, slopes))
@@ -1305,11 +1257,7 @@ class _Field:
             return [self.invert(self.add(self.one, self.power(g.arguments[0], 2)))]
         root_of_two = self.rational_power(self.number(2), Fraction(1, 2))
         if g.kind == "erf":  # erf′(u) = 2√2 φ(√2 u)
-            return [
-                self.scale(
-                    2, self.multiply(root_of_two, self.density(self.multiply(root_of_two, g.arguments[0])))
-                )
-            ]
+            return [self.scale(2, self.multiply(root_of_two, self.density(self.multiply(root_of_two, g.arguments[0]))))]
         if g.kind == "T":
             h, a = g.arguments
             edge = self.erf(self.divide(self.multiply(a, h), root_of_two))
@@ -1333,9 +1281,7 @@ class _Field:
 
     def substitute(self, element: _Element, values: dict[sp.Basic, _Element]) -> _Element:
         """The value of a smooth element where some symbols have given values."""
-        return self.divide(
-            self.substitute_poly(element.num, values), self.substitute_poly(element.den, values)
-        )
+        return self.divide(self.substitute_poly(element.num, values), self.substitute_poly(element.den, values))
 
     def substitute_poly(self, poly: fmpq_mpoly, values: dict[sp.Basic, _Element]) -> _Element:
         used = self.used(poly)
@@ -1408,9 +1354,7 @@ class _Field:
     def at(self, element: _Element, anchor: dict[sp.Basic, int]) -> _Element | None:
         """The value at a point of the domain or, if the element is smooth up to there, of its boundary."""
         edge = {
-            s: self.atom(self.memory.dummy(s, nonnegative=True))
-            for s, v in anchor.items()
-            if v == 0 and s.is_positive
+            s: self.atom(self.memory.dummy(s, nonnegative=True)) for s, v in anchor.items() if v == 0 and s.is_positive
         }
         if edge and not self.is_smooth(self.substitute(element, edge)):
             return None
@@ -1426,9 +1370,7 @@ class _Field:
             return self.divide(self.arctan(a), self.scale(2, self.atom(sp.pi)))
         if self.equal(self.multiply(a, a), self.one):
             edge = self.erf(self.multiply(h, self.rational_power(self.number(2), Fraction(-1, 2))))
-            return self.multiply(
-                a, self.scale(Fraction(1, 8), self.subtract(self.one, self.multiply(edge, edge)))
-            )
+            return self.multiply(a, self.scale(Fraction(1, 8), self.subtract(self.one, self.multiply(edge, edge))))
         outside = self.one
         for generator, power in zip(self.generators, a.num.term_content().degrees(), strict=False):
             if power and generator.kind == "sign":  # T(h, s a) = s T(h, a) for s in {−1, 0, 1}
@@ -1481,9 +1423,7 @@ class _Field:
         if rho.is_zero:
             return self.multiply(first, second)
         if h.is_zero and k.is_zero:
-            return self.add(
-                self.number(Fraction(1, 4)), self.divide(self.arcsin(rho), self.scale(2, self.atom(sp.pi)))
-            )
+            return self.add(self.number(Fraction(1, 4)), self.divide(self.arcsin(rho), self.scale(2, self.atom(sp.pi))))
         plus, minus = self.add(self.one, rho), self.subtract(self.one, rho)
         if self.equal(h, k) and self.is_nonzero(plus):
             return self.subtract(first, self.scale(2, self.owen_t(h, self.ratio_root(minus, plus))))
@@ -1498,9 +1438,7 @@ class _Field:
     def ratio_root(self, num: _Element, den: _Element) -> _Element:
         return self.rational_power(self.divide(num, den), Fraction(1, 2))
 
-    def bivariate_of(
-        self, h: _Element, k: _Element, rho: _Element, first: _Element, second: _Element
-    ) -> _Element:
+    def bivariate_of(self, h: _Element, k: _Element, rho: _Element, first: _Element, second: _Element) -> _Element:
         opposite = self.negative(rho)
         for generator in self.functions.setdefault("bvn", []):
             letter = self.element(generator)
@@ -1545,10 +1483,7 @@ class _Field:
             level = self.integral_depth
             names = [self.memory.dummy((level, j), real=True) for j in range(expr.dimension)]
             integrand = expr.integrand.xreplace(dict(zip(expr.variables, names, strict=True)))
-            images = [
-                self.read(integrand.xreplace(dict(zip(names, image, strict=True))))
-                for image in _images(names)
-            ]
+            images = [self.read(integrand.xreplace(dict(zip(names, image, strict=True)))) for image in _images(names)]
             mean = self.scale(Fraction(1, len(images)), self.add(*images))
         finally:
             self.integral_depth -= 1
@@ -1583,9 +1518,7 @@ class _Field:
             if max(powers) > 2000:
                 raise ExpressionTooLarge(f"the Gaussian moment of order {max(powers)}.")
             value = math.prod(math.prod(range(1, p, 2)) for p in powers)
-            return self.multiply(
-                self.number(value), _Element(self.context.constant(_leading(core.num)), core.den)
-            )
+            return self.multiply(self.number(value), _Element(self.context.constant(_leading(core.num)), core.den))
         known = self.functions.setdefault("integral", [])
         for generator in known:
             if self.equal(generator.arguments[0], core):
@@ -1682,9 +1615,7 @@ class _Field:
     def read_all(self, expr: sp.Expr, nonnegative: Iterable[sp.Expr] = ()) -> _Element:
         """Read what the caller knows, then the denominators: it shall not matter where they stand."""
         known = [self.read(condition) for condition in nonnegative]
-        self.assumed = [
-            e.num for e in known if e.num.total_degree() > 0 and self.sign(e.den) > 0 and self.is_real(e)
-        ]
+        self.assumed = [e.num for e in known if e.num.total_degree() > 0 and self.sign(e.den) > 0 and self.is_real(e)]
         self.memo.clear()
         for node in _opened_nodes(expr):
             if node.is_Pow and node.exp.is_Number and node.exp.is_negative:
@@ -1827,9 +1758,7 @@ def _real_part(field: _Field, expr: sp.Expr) -> _Element | None:
 
 
 def _golden(field: _Field, expr: sp.Expr) -> _Element:
-    return field.scale(
-        Fraction(1, 2), field.add(field.one, field.rational_power(field.number(5), Fraction(1, 2)))
-    )
+    return field.scale(Fraction(1, 2), field.add(field.one, field.rational_power(field.number(5), Fraction(1, 2))))
 
 
 _RULES: dict[Any, Rule] = {
@@ -1907,9 +1836,7 @@ def _solve_rational(target: dict[Any, Fraction], basis: list[dict[Any, Fraction]
     """Coefficients with Σ rⱼ basisⱼ = target over Q by elimination on sparse rows, or None."""
     reduced: list[tuple[Any, dict[Any, Fraction], list[Fraction]]] = []
 
-    def eliminate(
-        row: dict[Any, Fraction], weights: list[Fraction]
-    ) -> tuple[dict[Any, Fraction], list[Fraction]]:
+    def eliminate(row: dict[Any, Fraction], weights: list[Fraction]) -> tuple[dict[Any, Fraction], list[Fraction]]:
         for pivot, other, other_weights in reduced:
             factor = row.get(pivot, Fraction(0))
             if factor:
@@ -1969,10 +1896,7 @@ def _is_transparent(expr: sp.Expr) -> bool:
     if not isinstance(expr, sp.Function) or isinstance(expr, sp.Piecewise) or not expr.args:
         return False
     return all(
-        isinstance(a, sp.Expr)
-        and a.is_commutative
-        and not getattr(a, "is_Matrix", False)
-        and a.is_finite is not False
+        isinstance(a, sp.Expr) and a.is_commutative and not getattr(a, "is_Matrix", False) and a.is_finite is not False
         for a in expr.args
     )
 

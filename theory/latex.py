@@ -305,9 +305,7 @@ class _Printer(LatexPrinter):
         text = ""
         for i, factor in enumerate(factors):
             printed = self._print(factor)
-            if len(factors) > 1 and self._needs_mul_brackets(
-                factor, first=i == 0, last=i == len(factors) - 1
-            ):
+            if len(factors) > 1 and self._needs_mul_brackets(factor, first=i == 0, last=i == len(factors) - 1):
                 printed = rf"\left({printed}\right)"
             between_numbers = re.search(r"[0-9][} ]*$", text) and re.match(r"\d|\\frac{\d+}{\d+}", printed)
             text += (r" \cdot " if between_numbers else " " if text else "") + printed
@@ -322,11 +320,7 @@ class _Printer(LatexPrinter):
     def _raised(self, base: Any, exponent: str) -> str:
         text = self._print(base)
         atomic = isinstance(base, (sp.MatrixSymbol, sp.Symbol)) or not base.args or hasattr(base, "name")
-        return (
-            rf"{text}^{{{exponent}}}"
-            if atomic and "^" not in text
-            else rf"\left({text}\right)^{{{exponent}}}"
-        )
+        return rf"{text}^{{{exponent}}}" if atomic and "^" not in text else rf"\left({text}\right)^{{{exponent}}}"
 
     def _helper_print_standard_power(self, expr: Any, template: str) -> str:
         text = self._print(expr.base)
@@ -440,9 +434,7 @@ def _factor_pieces(term: Any, printer: _Printer, width: int) -> list[str]:
         return [text]
     printer.shown = shown
     short = [factor for factor in factors if factor not in long]
-    pieces = (
-        [_prefix(sp.Mul(*short, evaluate=False) if len(short) > 1 else short[0], printer)] if short else [""]
-    )
+    pieces = [_prefix(sp.Mul(*short, evaluate=False) if len(short) > 1 else short[0], printer)] if short else [""]
     for opening, inside, closing in brackets:
         first, *rest = _pieces(inside, printer, width)
         pieces[-1] += opening + first
@@ -539,15 +531,9 @@ def to_latex(obj: Any, width: int = LINE) -> str:
         obj = obj.expr  # a risk
     printable = isinstance(obj, sp.Basic | sp.MatrixBase | tuple | list | float)
     if not printable:
-        raise TypeError(
-            f"expected a sympy object or one with a method latex(), got {obj!r} ({type(obj).__name__})"
-        )
+        raise TypeError(f"expected a sympy object or one with a method latex(), got {obj!r} ({type(obj).__name__})")
     lines = _lines(obj, _Printer(), width)
-    return (
-        lines[0]
-        if len(lines) == 1
-        else _aligned(["&" + lines[0], *(r"&\quad {}" + line for line in lines[1:])])
-    )
+    return lines[0] if len(lines) == 1 else _aligned(["&" + lines[0], *(r"&\quad {}" + line for line in lines[1:])])
 
 
 def _point(values: Mapping[Any, Any]) -> str:
@@ -640,9 +626,7 @@ def _check_raw(tex: str, caption: str) -> str:
         if depth < 0:
             break
     if depth != 0 or not tex.strip() or "\n\n" in tex:
-        raise ValueError(
-            f"expected LaTeX with balanced braces and no empty line for {caption!r}, got {tex!r}"
-        )
+        raise ValueError(f"expected LaTeX with balanced braces and no empty line for {caption!r}, got {tex!r}")
     return tex
 
 
@@ -674,8 +658,7 @@ def document(sections: Iterable[tuple[str, Iterable[tuple[str, Any]]]], title: s
     <BLANKLINE>
     """
     blocks = [
-        _PREAMBLE
-        + f"\\title{{{sentence_to_latex(title)}}}\n\\author{{}}\n\\date{{}}\n\\begin{{document}}\n\\maketitle"
+        _PREAMBLE + f"\\title{{{sentence_to_latex(title)}}}\n\\author{{}}\n\\date{{}}\n\\begin{{document}}\n\\maketitle"
     ]
     for heading, items in sections:
         blocks.append(rf"\section{{{sentence_to_latex(heading)}}}")

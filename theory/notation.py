@@ -15,7 +15,23 @@ from __future__ import annotations
 
 import sympy as sp
 
-__all__ = ["L", "c", "d", "epsilon", "eta", "gamma", "kappa", "lam", "m", "nu", "q_k", "q_v", "rho", "sigma", "theta"]
+__all__ = [
+    "L",
+    "c",
+    "d",
+    "epsilon",
+    "eta",
+    "gamma",
+    "kappa",
+    "lam",
+    "m",
+    "nu",
+    "q_k",
+    "q_v",
+    "rho",
+    "sigma",
+    "theta",
+]
 
 c = sp.Symbol("c", real=True)
 kappa, nu, theta, eta, rho = sp.symbols("kappa nu theta eta rho", real=True)

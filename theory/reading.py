@@ -55,7 +55,7 @@ class Monomial:
     gates: tuple[tuple[sp.Expr, int], ...] = ()
     waves: tuple[tuple[sp.Expr, int], ...] = ()
     unknown: tuple[tuple[sp.Expr, int], ...] = ()
-    exponent: sp.Expr = sp.Integer(0)
+    exponent: sp.Expr = sp.S.Zero
 
     def __mul__(self, other: Monomial) -> Monomial:
         return Monomial(

@@ -218,9 +218,7 @@ class BivariateNormalCDF(sp.Function):
         if any(argument is sp.nan or argument is sp.zoo for argument in (h, k, rho)):
             return sp.nan
         if rho.is_Number and abs(rho) > 1:
-            raise ValueError(
-                f"expected -1 <= rho <= 1, got rho={rho}; rho is the correlation of the two normals"
-            )
+            raise ValueError(f"expected -1 <= rho <= 1, got rho={rho}; rho is the correlation of the two normals")
         if -sp.oo in (h, k):
             return sp.Integer(0)
         if h is sp.oo:
@@ -406,9 +404,7 @@ def _mp_half_wedge(h: Any, other: Any, rho: Any) -> Any:
     """Φ(h)/2 − T(h, a) with a = (k − ρh)/(h√(1 − ρ²)), less 1/2 when h > 0: a positive or a negative tail."""
     slope = (other - rho * h) / (abs(h) * mpmath.sqrt((1 - rho) * (1 + rho)))
     tail = -slope  # the wedge of h < 0 has slope a = −slope; that of h > 0 enters with the sign of −a
-    complement = (
-        _mp_complement(abs(h), tail) if tail >= 0 else _mp_upper_tail(abs(h)) - _mp_complement(abs(h), -tail)
-    )
+    complement = _mp_complement(abs(h), tail) if tail >= 0 else _mp_upper_tail(abs(h)) - _mp_complement(abs(h), -tail)
     return complement if h < 0 else -complement
 
 

@@ -73,18 +73,14 @@ def _expression(side: Any, role: str) -> sp.Basic:
     try:
         expr = sp.sympify(side, strict=True)
     except sp.SympifyError:
-        raise TypeError(
-            f"expected a sympy expression as {role}, got {side!r} of type {type(side).__name__}"
-        ) from None
+        raise TypeError(f"expected a sympy expression as {role}, got {side!r} of type {type(side).__name__}") from None
     if isinstance(expr, sp.MatrixBase):
         expr = sp.ImmutableMatrix(expr)
     if not isinstance(expr, (sp.Expr, sp.Tuple, sp.MatrixBase)):
         raise TypeError(f"expected a sympy expression as {role}, got {side!r} of type {type(side).__name__}")
     if expr.has(sp.Float):
         number = next(iter(expr.atoms(sp.Float)))
-        raise TypeError(
-            f'expected exact numbers in {role}, got the float {number}; write sp.Rational("{number}")'
-        )
+        raise TypeError(f'expected exact numbers in {role}, got the float {number}; write sp.Rational("{number}")')
     return expr
 
 
@@ -148,8 +144,7 @@ class Identity(Statement):
     def __post_init__(self) -> None:
         lhs, rhs = _expression(self.lhs, "the left side"), _expression(self.rhs, "the right side")
         shapes = [
-            getattr(side, "shape", None) or (len(side) if isinstance(side, sp.Tuple) else ())
-            for side in (lhs, rhs)
+            getattr(side, "shape", None) or (len(side) if isinstance(side, sp.Tuple) else ()) for side in (lhs, rhs)
         ]
         if shapes[0] != shapes[1]:
             raise ValueError(
@@ -210,9 +205,7 @@ class Inequality(Statement):
 
     def __post_init__(self) -> None:
         if self.relation not in RELATIONS:
-            raise ValueError(
-                f"expected one of {', '.join(RELATIONS)} as relation, got relation={self.relation!r}"
-            )
+            raise ValueError(f"expected one of {', '.join(RELATIONS)} as relation, got relation={self.relation!r}")
         _set(self, lhs=_scalar(self.lhs, "the left side"), rhs=_scalar(self.rhs, "the right side"))
 
     def negated(self) -> Inequality:
@@ -302,17 +295,14 @@ class Invariant(Statement):
             if symbol not in moving:
                 raise ValueError(f"the manifold fixes {symbol}, which has no velocity in the field")
             if expr.free_symbols & pinned:
-                raise ValueError(
-                    f"expected {symbol} on the manifold as a function of the free coordinates, got {expr}"
-                )
+                raise ValueError(f"expected {symbol} on the manifold as a function of the free coordinates, got {expr}")
         _set(self, field=field, manifold=manifold)
 
     def identities(self) -> tuple[Identity, ...]:
         """The velocity across the manifold is zero on it: field_s = Σ_r ∂_r g_s · field_r on M."""
         field, on_manifold = dict(self.field), dict(self.manifold)
         velocity = {
-            symbol: evaluate_expectations(expr).subs(on_manifold, simultaneous=True)
-            for symbol, expr in field.items()
+            symbol: evaluate_expectations(expr).subs(on_manifold, simultaneous=True) for symbol, expr in field.items()
         }
         return tuple(
             Identity(velocity[symbol], sp.Add(*(expr.diff(other) * velocity[other] for other in field)))
@@ -368,9 +358,7 @@ class Stationary(Statement):
     def identities(self) -> tuple[Identity, ...]:
         """Each component of the gradient at the point is zero."""
         expr, at = evaluate_expectations(self.expr), dict(self.at)
-        return tuple(
-            Identity(expr.diff(parameter).subs(at, simultaneous=True), 0) for parameter in self.parameters
-        )
+        return tuple(Identity(expr.diff(parameter).subs(at, simultaneous=True), 0) for parameter in self.parameters)
 
     def text(self) -> str:
         names = ", ".join(str(parameter) for parameter in self.parameters)
@@ -378,9 +366,7 @@ class Stationary(Statement):
 
     def latex(self) -> str:
         names = ", ".join(_latex(parameter) for parameter in self.parameters)
-        return (
-            rf"\nabla_{{{names}}} \left({_latex(self.expr)}\right) = 0 \text{{ at }} {_point_latex(self.at)}"
-        )
+        return rf"\nabla_{{{names}}} \left({_latex(self.expr)}\right) = 0 \text{{ at }} {_point_latex(self.at)}"
 
     def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Stationary:
         return Stationary(
@@ -422,9 +408,7 @@ class StationaryCount(Statement):
         natures = None if self.natures is None else tuple(self.natures)
         number = len(points) if self.number is None else self.number
         if len(field) != len(variables):
-            raise ValueError(
-                f"expected as many components as variables, got {len(field)} and {len(variables)}"
-            )
+            raise ValueError(f"expected as many components as variables, got {len(field)} and {len(variables)}")
         if set(intervals) != set(variables):
             raise ValueError(f"expected an interval for each of {variables}, got {tuple(intervals)}")
         for point in points:

@@ -107,9 +107,7 @@ class GaussianScalar(sp.Expr):
         return sp.Symbol(self.name).sort_key(order)
 
 
-def gaussians(
-    names: str, *, mean: Sequence[Any] | None = None, covariance: Any = None
-) -> tuple[GaussianScalar, ...]:
+def gaussians(names: str, *, mean: Sequence[Any] | None = None, covariance: Any = None) -> tuple[GaussianScalar, ...]:
     """Jointly Gaussian scalars (a, b, …) ~ N(mean, covariance).
 
     Args:

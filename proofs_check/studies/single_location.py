@@ -130,7 +130,16 @@ CONSTANTS = {
     epsilon: (0, sp.oo),
 }
 DOMAIN = Domain(
-    {kappa: (-1, 1), nu: (-1, 1), theta: (-1, 1), eta: (-1, 1), rho: (-1, 1), q_k: (0, sp.oo), q_v: (0, sp.oo), **CONSTANTS}
+    {
+        kappa: (-1, 1),
+        nu: (-1, 1),
+        theta: (-1, 1),
+        eta: (-1, 1),
+        rho: (-1, 1),
+        q_k: (0, sp.oo),
+        q_v: (0, sp.oo),
+        **CONSTANTS,
+    }
 )
 SPHERES = DOMAIN.restrict({q_k: 1, q_v: 1})
 ON_SPHERES = {q_k: 1, q_v: 1}
@@ -168,7 +177,11 @@ def reduced_risk() -> Risk:
 def second_moment() -> Risk:
     """E loss², by the same rules: the variance bound of the statistical checks."""
     return population_risk(
-        SingleLocation(), LAYER, lambda y, t: squared_error(y, t) ** 2, overlaps=OVERLAPS, parameters=risk().parameters
+        SingleLocation(),
+        LAYER,
+        lambda y, t: squared_error(y, t) ** 2,
+        overlaps=OVERLAPS,
+        parameters=risk().parameters,
     )
 
 
@@ -289,7 +302,9 @@ def coordinates(
     return _point(k, v, k_star, v_star, L, lam, gamma, m, sigma, epsilon)
 
 
-def _point(k: Any, v: Any, k_star: Any, v_star: Any, L: Any, lam: Any, gamma: Any, m: Any, sigma: Any, epsilon: Any) -> dict:
+def _point(
+    k: Any, v: Any, k_star: Any, v_star: Any, L: Any, lam: Any, gamma: Any, m: Any, sigma: Any, epsilon: Any
+) -> dict:
     k, v, k_star, v_star = _vectors(k=k, v=v, k_star=k_star, v_star=v_star)
     dimension = len(k)
     for name, vector in (("k_star", k_star), ("v_star", v_star)):
@@ -428,10 +443,10 @@ def published_reduced_risk() -> sp.Expr:
 class ErfMoments:
     """E_i = ∂ⁱ_μ E erf(λs), F_i = ∂ⁱ_μ E erf²(λs) for s ~ N(μ, τ²), written out by hand.
 
-        D = 1 + 2λ²τ²,   a = (1 + 4λ²τ²)^{−1/2},   u = λμ/√D
-        E₀ = erf(u),   E₁ = 2λ/√(πD) e^{−u²},   E_{n+1} = −(2λ²/D)((n−1)E_{n−1} + μE_n)
-        F₀ = 1 − 8 T(√2 u, a),   F₁ = 2E₁ erf(au),   F₂ = −(2λ²μ/D)F₁ + K
-        F_{n+1} = −(2λ²/D)((n−1)F_{n−1} + μF_n) + K^{(n−1)},   K = (8λ²a/(πD)) e^{−2λ²μ²a²}
+    D = 1 + 2λ²τ²,   a = (1 + 4λ²τ²)^{−1/2},   u = λμ/√D
+    E₀ = erf(u),   E₁ = 2λ/√(πD) e^{−u²},   E_{n+1} = −(2λ²/D)((n−1)E_{n−1} + μE_n)
+    F₀ = 1 − 8 T(√2 u, a),   F₁ = 2E₁ erf(au),   F₂ = −(2λ²μ/D)F₁ + K
+    F_{n+1} = −(2λ²/D)((n−1)F_{n−1} + μF_n) + K^{(n−1)},   K = (8λ²a/(πD)) e^{−2λ²μ²a²}
     """
 
     mean: sp.Expr
@@ -561,7 +576,7 @@ def gradient_by_hand() -> dict[sp.Symbol, sp.Expr]:
 def sphere_flow() -> dict[sp.Symbol, sp.Expr]:
     """Gradient flow of unit vectors k and v, written in the overlaps.
 
-        k̇ = −(I − kkᵀ)∇_k R,   v̇ = −(I − vvᵀ)∇_v R,   κ̇ = ⟨k̇, k*⟩, …
+    k̇ = −(I − kkᵀ)∇_k R,   v̇ = −(I − vvᵀ)∇_v R,   κ̇ = ⟨k̇, k*⟩, …
     """
     named = {symbol: node for node, symbol in OVERLAPS.items() if isinstance(symbol, sp.Symbol)}
     slopes = {symbol: sp.Dummy(f"R_{symbol}", real=True) for symbol in (kappa, nu, theta, eta, rho)}
@@ -626,14 +641,21 @@ def published_closed_form():
 def script_without_the_background():
     """The function R of the authors' script is the whole risk. It leaves out (L−1)ζ(0, λ), which their driver adds,
     so the published curves are not affected."""
-    return equal(reduced_risk().restrict({sigma: 1}).expr, published_reduced_risk() - (L - 1) * zeta(sp.Integer(0), lam))
+    return equal(
+        reduced_risk().restrict({sigma: 1}).expr,
+        published_reduced_risk() - (L - 1) * zeta(sp.Integer(0), lam),
+    )
 
 
 @claim(
     on=ANY_ANGLE,
     by=[
         PropertyBasedAgreement(
-            single_location_models(), examples=30, samples=20_000, second_moment=second_moment_at, coordinates=coordinates
+            single_location_models(),
+            examples=30,
+            samples=20_000,
+            second_moment=second_moment_at,
+            coordinates=coordinates,
         )
     ],
     source=DERIVED,
@@ -648,7 +670,11 @@ def risk_is_the_mean_of_the_model():
     on=SPHERES,
     by=[
         MonteCarloAgreement(
-            resolution=0.02, points=3, models=orthogonal_models(), second_moment=second_moment_at, coordinates=coordinates
+            resolution=0.02,
+            points=3,
+            models=orthogonal_models(),
+            second_moment=second_moment_at,
+            coordinates=coordinates,
         )
     ],
     source=DERIVED,
@@ -706,7 +732,14 @@ def reduced_flow_in_two_overlaps():
 
 
 FLOWING = Domain(
-    {L: (2, 40), lam: (Q(1, 10), 2), m: (Q(1, 2), 8), gamma: (Q(1, 5), 2), sigma: (Q(1, 5), 2), epsilon: (0, 1)}
+    {
+        L: (2, 40),
+        lam: (Q(1, 10), 2),
+        m: (Q(1, 2), 8),
+        gamma: (Q(1, 5), 2),
+        sigma: (Q(1, 5), 2),
+        epsilon: (0, 1),
+    }
 )
 
 
@@ -866,7 +899,11 @@ def block_for_a_saturated_gate():
     return equal(4 * (A * D - B**2), 4 * n * ((gamma**2 + m**2) * (sigma**4 * g2 - C**2) + n * C**2 * gamma**2))
 
 
-@claim(on=Domain({lam: (0, 4), sigma: (0, 3)}), by=[SymbolicIdentity(), CertifiedNumerics(digits=30)], source=DERIVED)
+@claim(
+    on=Domain({lam: (0, 4), sigma: (0, 3)}),
+    by=[SymbolicIdentity(), CertifiedNumerics(digits=30)],
+    source=DERIVED,
+)
 def sign_of_the_saturated_block():
     """σ⁴G₂ < C² exactly when λσ > √3/2, since (σ⁴G₂/C²)² = 4/(1 + 4λ²σ²)."""
     C, g2 = sigma**2 * C1.subs(q_k, 1), G2.subs(q_k, 1)
@@ -917,7 +954,7 @@ def risk_of_the_swapped_solution():
 
 @claim(on=Domain({lam: (Q(1, 100), Q(9, 100))}), by=[CertifiedNumerics(digits=20, points=12)], source=DERIVED)
 def swapped_solution_beats_the_oracle_for_small_temperature():
-    """With d = 400, γ² = 1/2, L = 10 the swapped solution has a smaller risk than the oracle for λ from 0.01 to 0.09."""
+    """With d = 400, γ² = 1/2, L = 10 the swapped solution has the smaller risk for λ from 0.01 to 0.09."""
     best = swapped_risk().subs(theta, sp.Min(1, swapped_alignment()))
     return Inequality(_at_paper_constants(best), "<", _at_paper_constants(oracle_excess()))
 
@@ -943,7 +980,7 @@ class LinearPredictor(Layer):
     """T(X) = b₀ + Σ_ℓ ⟨X_ℓ, β⟩, the same β for every token, as exchangeability and convexity allow."""
 
     beta: sp.MatrixSymbol = beta
-    intercept: sp.Expr = sp.Integer(0)
+    intercept: sp.Expr = sp.S.Zero
 
     def predict(self, tokens: sp.MatrixExpr) -> sp.Expr:
         index = token_index()
@@ -965,7 +1002,11 @@ def linear_risk(intercept: sp.Expr) -> sp.Expr:
 BEST_LINEAR = {b_v: gamma**2 / (gamma**2 + (L - 1) * sigma**2), b_k: 0, b_rest: 0}
 
 
-@claim(on=LINEAR, by=[SymbolicIdentity(), CertifiedNumerics(digits=30)], source=f"{PAPER}, Proposition 3 (second-hand)")
+@claim(
+    on=LINEAR,
+    by=[SymbolicIdentity(), CertifiedNumerics(digits=30)],
+    source=f"{PAPER}, Proposition 3 (second-hand)",
+)
 def best_linear_predictor():
     """Without intercept the risk of Σ⟨X_ℓ, β⟩ is R_lin + (γ² + (L−1)σ²)‖β − β*‖² + m²⟨β, k*⟩² with
     β* = γ²/(γ² + (L−1)σ²) v* and R_lin = ε² + γ² − γ⁴/(γ² + (L−1)σ²): β* is the only minimum."""
@@ -979,9 +1020,7 @@ def best_linear_predictor_with_intercept():
     """An intercept does not help: the risk is the same plus (b₀ + m⟨β, k*⟩)² in place of m²⟨β, k*⟩²."""
     q = gamma**2 + (L - 1) * sigma**2
     distance = (b_v - BEST_LINEAR[b_v]) ** 2 + b_k**2 + b_rest**2
-    return equal(
-        linear_risk(b_0), epsilon**2 + gamma**2 - gamma**4 / q + q * distance + (b_0 + m * b_k) ** 2
-    )
+    return equal(linear_risk(b_0), epsilon**2 + gamma**2 - gamma**4 / q + q * distance + (b_0 + m * b_k) ** 2)
 
 
 @claim(on=LINEAR, by=[SymbolicIdentity()], source=f"{PAPER} (second-hand)")
@@ -1109,9 +1148,7 @@ def no_scale_does_better():
     L(L−1)/(L² + m²(L−1)) by (La − m(L−1))² times a positive number."""
     along = linear_attention_excess().expr.subs(on_the_oracle_axes())
     best_b = (1 + m * a) / ((1 + m * a) ** 2 + a**2 + (L - 1) * (1 + a**2))
-    gap = (L * a - m * (L - 1)) ** 2 / (
-        (L**2 + m**2 * (L - 1)) * ((1 + m * a) ** 2 + a**2 + (L - 1) * (1 + a**2))
-    )
+    gap = (L * a - m * (L - 1)) ** 2 / ((L**2 + m**2 * (L - 1)) * ((1 + m * a) ** 2 + a**2 + (L - 1) * (1 + a**2)))
     return equal(along.subs(b, best_b) - best_excess(), gap)
 
 
@@ -1141,7 +1178,10 @@ def linear_attention_as_quoted():
 
 def derivation_of_the_risk() -> Derivation:
     """The risk on the invariant manifold, from the definition, step by step."""
-    on_manifold = {**OVERLAPS, **{node: sp.Integer(0) for node, x in OVERLAPS.items() if x in (theta, eta, rho, c)}}
+    on_manifold = {
+        **OVERLAPS,
+        **{node: sp.Integer(0) for node, x in OVERLAPS.items() if x in (theta, eta, rho, c)},
+    }
     on_manifold |= {dot(k, k): sp.Integer(1), dot(v, v): sp.Integer(1)}
     law = SingleLocation()
     return derive(squared_error(law.target(), LAYER.predict(law.tokens())), known=on_manifold)
