@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from theory.latex import document, to_latex
+from theory.latex import document
 
 from .claim import Claim, Study
 from .report import STANDING_COLORS, Line, Report, verify
@@ -151,9 +151,7 @@ def _verify(options: argparse.Namespace, chosen: list[Study]) -> int:
     if console.is_terminal:
         report = _verify_on_a_terminal(options, chosen, console, width)
     else:
-        report = verify(
-            chosen, options.seed, options.workers, progress=lambda line: _print_plainly(line, width)
-        )
+        report = verify(chosen, options.seed, options.workers, progress=lambda line: _print_plainly(line, width))
         print(report.summary())
     if options.json is not None:
         report.to_json(options.json)
@@ -164,9 +162,7 @@ def _print_plainly(line: Line, width: int) -> None:
     print("\n    ".join(part for part in (line.text(width), line.details()) if part), flush=True)
 
 
-def _verify_on_a_terminal(
-    options: argparse.Namespace, chosen: list[Study], console: Console, width: int
-) -> Report:
+def _verify_on_a_terminal(options: argparse.Namespace, chosen: list[Study], console: Console, width: int) -> Report:
     total = sum(len(study.claims) for study in chosen)
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:

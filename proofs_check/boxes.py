@@ -102,9 +102,7 @@ class CertifiedOnBox(Check):
         statement = claim.statement.map(evaluate_expectations)
         if not isinstance(statement, Inequality):
             kind = type(statement).__name__
-            return verdict(
-                Outcome.UNDECIDED, "", f"a box decides an Inequality, not a {kind}; use another check"
-            )
+            return verdict(Outcome.UNDECIDED, "", f"a box decides an Inequality, not a {kind}; use another check")
         try:
             symbols, box = _box(statement, claim.domain)
             search = _Search(statement, claim.domain, symbols, box)
@@ -112,9 +110,7 @@ class CertifiedOnBox(Check):
         except UNABLE as error:
             return verdict(Outcome.UNDECIDED, "", str(error))
         if witness is not None:
-            return verdict(
-                Outcome.FAILS, "at a point of the domain", "the balls of the two sides say so", witness
-            )
+            return verdict(Outcome.FAILS, "at a point of the domain", "the balls of the two sides say so", witness)
         if not search.unproven:
             count = f"{search.cells:,} cell{'s' * (search.cells != 1)}"
             return verdict(Outcome.HOLDS, "on the whole domain", f"proven on each of {count}")
@@ -244,8 +240,7 @@ class _Search:
             if self.domain.contains(whole) is not True:
                 return None
             left, right = (
-                ball(side, _own(side, point), WITNESS_DIGITS)
-                for side in (self.statement.lhs, self.statement.rhs)
+                ball(side, _own(side, point), WITNESS_DIGITS) for side in (self.statement.lhs, self.statement.rhs)
             )
         except UNABLE:
             return None
@@ -264,8 +259,7 @@ class _Search:
     def _halves(self, cell: Cell, slopes: Sequence[float]) -> list[Cell]:
         """The cell cut across the symbol that matters most: a wide side, a steep slope."""
         relative = [
-            float((high - low) / width) if width else 0.0
-            for (low, high), width in zip(cell, self.widths, strict=True)
+            float((high - low) / width) if width else 0.0 for (low, high), width in zip(cell, self.widths, strict=True)
         ]
         if max(relative, default=0.0) < SMALLEST:
             return [cell]
@@ -327,10 +321,7 @@ def _expand(program: Program, cell: Cell) -> list[_Expanded]:
             thin = [_series([x, u if i == j else 0], 2) for j in range(len(cell))]
             inputs.append([*thin, _series([ball, arb(0, u.abs_upper())], 3)])
     orders = (ORDERS + 1,) * 2 if len(cell) == 1 else (2,) * len(cell) + (3,)
-    return [
-        _expanded(jet)
-        for jet in program(inputs, orders, _tightened_on_line if len(cell) == 1 else _tightened)
-    ]
+    return [_expanded(jet) for jet in program(inputs, orders, _tightened_on_line if len(cell) == 1 else _tightened)]
 
 
 def _expanded(jet: Jet) -> _Expanded:
@@ -370,8 +361,7 @@ def _tightened(jet: Jet) -> Jet:
 
 # C(k, i) tⁱ for t in [−1, 1]
 BINOMIALS = [
-    [math.comb(k, i) * (arb(0, 1) if i % 2 else arb(0).union(arb(1))) for i in range(k + 1)]
-    for k in range(ORDERS + 1)
+    [math.comb(k, i) * (arb(0, 1) if i % 2 else arb(0).union(arb(1))) for i in range(k + 1)] for k in range(ORDERS + 1)
 ]
 
 
@@ -408,9 +398,7 @@ class Program:
     steps: tuple[tuple[Rule, tuple[int, ...]], ...]
     roots: tuple[int, ...]
 
-    def __call__(
-        self, inputs: Sequence[Jet], orders: Sequence[int], tightened: Callable[[Jet], Jet]
-    ) -> list[Jet]:
+    def __call__(self, inputs: Sequence[Jet], orders: Sequence[int], tightened: Callable[[Jet], Jet]) -> list[Jet]:
         registers = list(inputs)
         for rule, inner in self.steps:
             jet = [rule([registers[i][k] for i in inner], order) for k, order in enumerate(orders)]
@@ -611,9 +599,7 @@ def _opaque(node: sp.Basic) -> tuple[Rule, Sequence[sp.Basic]]:
         if order > 2:
             straight = sum((g * x[2] for g, x in zip(gradient, s, strict=True)), arb(0))
             pairs = itertools.product(range(len(s)), repeat=2)
-            known.append(
-                straight + sum((_tried(second[i][j], at) * s[i][1] * s[j][1] for i, j in pairs), arb(0)) / 2
-            )
+            known.append(straight + sum((_tried(second[i][j], at) * s[i][1] * s[j][1] for i, j in pairs), arb(0)) / 2)
         return _unknown(order, known)
 
     return rule, symbols

@@ -65,9 +65,7 @@ class CertifiedNumerics(Check):
         statement = claim.statement.map(evaluate_expectations)
         examine = self._examiner(statement)
         if examine is None:
-            return _undecided(
-                f"balls at points cannot decide a {type(statement).__name__}; use another check"
-            )
+            return _undecided(f"balls at points cannot decide a {type(statement).__name__}; use another check")
         free = _free_symbols(statement)
         strangers = sorted(str(symbol) for symbol in free - set(claim.domain.symbols))
         if strangers:
@@ -96,9 +94,7 @@ class CertifiedNumerics(Check):
         return Verdict(Outcome.HOLDS, Evidence.CERTIFIED, self._scope(statement, len(points), bool(free)), "")
 
     def _scope(self, statement: Statement, count: int, has_parameters: bool) -> str:
-        where = (
-            f"at {count} generic point{'s' if count > 1 else ''}" if has_parameters else "without parameters"
-        )
+        where = f"at {count} generic point{'s' if count > 1 else ''}" if has_parameters else "without parameters"
         return where if isinstance(statement, Inequality) else f"{where}, to {self.digits} digits"
 
     def _examiner(self, statement: Statement) -> Callable[[Point], Witness | str] | None:
@@ -133,9 +129,7 @@ class CertifiedNumerics(Check):
             except UNABLE as error:
                 return str(error)
             if not (left.is_finite() and right.is_finite()):
-                reason = (
-                    "a side is not a finite number at this point; is it a pole, or outside the real domain?"
-                )
+                reason = "a side is not a finite number at this point; is it a pole, or outside the real domain?"
                 continue
             if not left.overlaps(right):
                 return Witness(point, *_told_apart(left, right, self.digits), note)
@@ -178,9 +172,8 @@ class CertifiedNumerics(Check):
         expr, value = statement.expr.xreplace(at), statement.value.xreplace(at)
         limit = proven_limit(expr, statement.symbol, statement.point.xreplace(at), Domain({}))
         if limit is None:
-            return (
-                "the limit laws do not give this limit, and values on the way to it prove nothing; "
-                + _approach(expr, statement)
+            return "the limit laws do not give this limit, and values on the way to it prove nothing; " + _approach(
+                expr, statement
             )
         note = f"the limit as {statement.symbol} -> {statement.point}, against the claimed one"
         if limit.is_infinite or value.is_infinite:
@@ -255,10 +248,7 @@ def _approach(expr: sp.Expr, statement: Limit) -> str:
         else [statement.point + sp.Rational(1, 10**k) for k in (3, 6)]
     )
     try:
-        seen = [
-            f"{_enclosed(expr, {statement.symbol: step}, 15).str(8, radius=False)} at {step}"
-            for step in steps
-        ]
+        seen = [f"{_enclosed(expr, {statement.symbol: step}, 15).str(8, radius=False)} at {step}" for step in steps]
     except UNABLE as error:
         return str(error)
     return f"it is {' and '.join(seen)}, claimed to tend to {statement.value}"

@@ -123,9 +123,7 @@ ANALYTIC_ON_THE_LINE = (sp.atan, sp.tanh, sp.asinh)
 ANALYTIC_WITHIN_ONE = (sp.asin, sp.acos, sp.atanh)
 
 
-def _limit_of_analytic_quotient(
-    expr: sp.Expr, symbol: sp.Symbol, point: sp.Expr, sign: Sign
-) -> sp.Expr | None:
+def _limit_of_analytic_quotient(expr: sp.Expr, symbol: sp.Symbol, point: sp.Expr, sign: Sign) -> sp.Expr | None:
     """The limit of f(x)/g(x) from the first derivatives of f and g that do not vanish at the point."""
     if expr.count_ops() > LARGEST:
         return None

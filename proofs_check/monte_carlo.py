@@ -236,9 +236,7 @@ def compare(
         bound_is_refuted = bound.refutes(alpha / 2)
         is_refuted = bool(process.log_maxima[0] >= threshold)
         is_resolved = (
-            not is_refuted
-            and process.log_e_too_high[1] >= threshold
-            and process.log_e_too_low[2] >= threshold
+            not is_refuted and process.log_e_too_high[1] >= threshold and process.log_e_too_low[2] >= threshold
         )
         if bound_is_refuted or is_refuted or is_resolved or time.perf_counter() > deadline:
             break
@@ -595,7 +593,5 @@ def _square_root(covariance: np.ndarray) -> np.ndarray:
     eigenvalues, vectors = np.linalg.eigh(covariance)
     # Rounding of the eigenvalues is of the order r ε ‖Σ‖; the factor 10 is for the constant.
     if eigenvalues[0] < -10 * len(covariance) * np.finfo(float).eps * max(eigenvalues[-1], 0.0):
-        raise ValueError(
-            f"expected a positive semidefinite covariance, got smallest eigenvalue {eigenvalues[0]:.3g}"
-        )
+        raise ValueError(f"expected a positive semidefinite covariance, got smallest eigenvalue {eigenvalues[0]:.3g}")
     return vectors * np.sqrt(np.clip(eigenvalues, 0.0, None))

@@ -80,9 +80,7 @@ def landscape(
         )
     domain = risk.domain if domain is None else domain
     if domain is None:
-        raise ValueError(
-            "expected a domain: the risk has none of its own; give an interval for both parameters"
-        )
+        raise ValueError("expected a domain: the risk has none of its own; give an interval for both parameters")
     domain = domain if isinstance(domain, Domain) else Domain(domain)
     ranges = [_floats(domain.interval(parameter), parameter) for parameter in risk.parameters]
     figure, axes = _figure(pyplot, axes, (6.4, 5.2))
@@ -97,10 +95,7 @@ def landscape(
     metric = manifold or {}
     coarse = np.meshgrid(*(np.linspace(low, high, 41) for low, high in ranges))
     gradient = risk.gradient()
-    flow = [
-        _on_grid(-sp.sympify(metric.get(p, 1)) * gradient[p], risk.parameters, coarse)
-        for p in risk.parameters
-    ]
+    flow = [_on_grid(-sp.sympify(metric.get(p, 1)) * gradient[p], risk.parameters, coarse) for p in risk.parameters]
     axes.streamplot(*coarse, *flow, color="black", linewidth=0.7, arrowsize=0.8, density=1.1, zorder=2)
 
     _mark(axes, tuple(stationary), horizontal, vertical)
@@ -148,18 +143,14 @@ def agreement(
             f"expected only {symbol} in the formula, got {', '.join(sorted(map(str, left)))} without a value"
         )
     if len(at) != len(estimates) or not estimates:
-        raise ValueError(
-            f"expected one estimate for each value of {symbol}, got {len(estimates)} for {len(at)} values"
-        )
+        raise ValueError(f"expected one estimate for each value of {symbol}, got {len(estimates)} for {len(at)} values")
     places = np.array([float(value) for value in at])
     order = np.argsort(places)
     places = places[order]
     means = np.array([estimates[i].mean for i in order], dtype=float)
     errors = np.array([estimates[i].standard_error for i in order], dtype=float)
     if axes is None:
-        _, axes = pyplot.subplots(
-            2, 1, sharex=True, figsize=(6.4, 5.2), height_ratios=(3, 1), layout="constrained"
-        )
+        _, axes = pyplot.subplots(2, 1, sharex=True, figsize=(6.4, 5.2), height_ratios=(3, 1), layout="constrained")
     upper, lower = axes
 
     x = np.linspace(places[0], places[-1], points)
@@ -200,9 +191,7 @@ def agreement(
     return upper.figure
 
 
-def _mark(
-    axes: Any, stationary: tuple[StationaryPoint, ...], horizontal: sp.Symbol, vertical: sp.Symbol
-) -> None:
+def _mark(axes: Any, stationary: tuple[StationaryPoint, ...], horizontal: sp.Symbol, vertical: sp.Symbol) -> None:
     from matplotlib.patheffects import withStroke  # optional dependency
 
     for nature, (shape, face, area) in MARKERS.items():
@@ -211,9 +200,7 @@ def _mark(
             name = (
                 nature.value
                 if len(places) == 1
-                else {"maximum": "maxima", "minimum": "minima", "saddle": "saddles"}.get(
-                    nature.value, nature.value
-                )
+                else {"maximum": "maxima", "minimum": "minima", "saddle": "saddles"}.get(nature.value, nature.value)
             )
             axes.scatter(
                 *zip(*places, strict=True),

@@ -100,9 +100,7 @@ class PropertyBasedAgreement(Check):
 
     def __post_init__(self) -> None:
         if self.strategy is not None and not isinstance(self.strategy, SearchStrategy):
-            raise TypeError(
-                f"expected a Hypothesis strategy of keyword dicts, got strategy={self.strategy!r}"
-            )
+            raise TypeError(f"expected a Hypothesis strategy of keyword dicts, got strategy={self.strategy!r}")
         if self.examples < 1:
             raise ValueError(f"expected at least one example, got examples={self.examples}")
         if self.samples < 2:

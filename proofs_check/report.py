@@ -236,11 +236,7 @@ def _html_row(line: Line) -> str:
         html.escape(verdict.scope) + (f"<br>{html.escape(details)}" if details else ""),
         f"{line.seconds:.2f}",
     ]
-    return (
-        "<tr>"
-        + "".join(f'<td style="text-align:left;vertical-align:top">{cell}</td>' for cell in cells)
-        + "</tr>"
-    )
+    return "<tr>" + "".join(f'<td style="text-align:left;vertical-align:top">{cell}</td>' for cell in cells) + "</tr>"
 
 
 def _line_record(line: Line) -> dict[str, Any]:
@@ -365,9 +361,7 @@ def judge(
         verdicts.append((check.name, replace(verdict, seed=seed, seconds=elapsed)))
         proven = proven or _is_proven(verdict)
     if not verdicts:
-        verdicts = [
-            ("none", Verdict(Outcome.UNDECIDED, None, "", "nothing was tested: the claim has no check"))
-        ]
+        verdicts = [("none", Verdict(Outcome.UNDECIDED, None, "", "nothing was tested: the claim has no check"))]
     return tuple(verdicts)
 
 

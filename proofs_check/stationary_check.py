@@ -95,13 +95,9 @@ class CertifiedZeros(Check):
             return verdict(Outcome.UNDECIDED, "", doubts[0])
         scope = f"complete at {draws} parameter point{'s' if draws > 1 else ''}" if needed else "complete"
         zeros = f"exactly {statement.number} zero{'s' if statement.number != 1 else ''}"
-        return verdict(
-            Outcome.HOLDS, scope, f"{zeros}, each enclosed; the rest of the box is proven to hold none"
-        )
+        return verdict(Outcome.HOLDS, scope, f"{zeros}, each enclosed; the rest of the box is proven to hold none")
 
-    def _compare(
-        self, statement: StationaryCount, found: Zeros, point: Mapping
-    ) -> tuple[Witness | None, str]:
+    def _compare(self, statement: StationaryCount, found: Zeros, point: Mapping) -> tuple[Witness | None, str]:
         """A witness against the statement at one parameter point, or why it is not decided, or neither."""
         variables = statement.variables
         doubts = [] if found.complete else [found.termination]
@@ -147,9 +143,7 @@ def _parameters(statement: StationaryCount) -> set[sp.Symbol]:
     return set().union(*(expr.free_symbols for expr in expressions)) - set(statement.variables)
 
 
-def _match(
-    statement: StationaryCount, found: Zeros, named: Mapping[sp.Symbol, sp.Expr]
-) -> tuple[Zero | None, str]:
+def _match(statement: StationaryCount, found: Zeros, named: Mapping[sp.Symbol, sp.Expr]) -> tuple[Zero | None, str]:
     """The certified zero that a named point is; or why it is none."""
     exact = tuple(named[x] for x in statement.variables)
     balls = tuple(compile_ball(value, ())((), BITS) for value in exact)

@@ -279,9 +279,7 @@ def models(*, without: Collection[str] = (), **parts: Any) -> SearchStrategy[dic
                 )
         known.append(name)
     if unknown := [name for name in without if name not in known]:
-        raise ValueError(
-            f"expected without= to name parts, got {', '.join(unknown)}; the parts are {', '.join(known)}"
-        )
+        raise ValueError(f"expected without= to name parts, got {', '.join(unknown)}; the parts are {', '.join(known)}")
     return _models(dict(parts), frozenset(without))
 
 

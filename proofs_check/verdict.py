@@ -109,8 +109,7 @@ class Verdict:
             raise ValueError("a verdict that fails needs a witness; without one it is undecided")
         if not self.fails and self.witness is not None:
             raise ValueError(
-                f"only a verdict that fails has a witness, got {self.witness} with "
-                f"outcome={self.outcome.value}"
+                f"only a verdict that fails has a witness, got {self.witness} with outcome={self.outcome.value}"
             )
         if self.holds and not (self.scope and self.evidence):
             raise ValueError(
@@ -136,14 +135,10 @@ class Verdict:
         return self.outcome is Outcome.UNDECIDED
 
     def __bool__(self) -> bool:
-        raise TypeError(
-            "a verdict has three outcomes; ask for verdict.holds, verdict.fails or verdict.undecided"
-        )
+        raise TypeError("a verdict has three outcomes; ask for verdict.holds, verdict.fails or verdict.undecided")
 
     def __str__(self) -> str:
-        backing = ", ".join(
-            part for part in (self.evidence.value if self.evidence else "", self.scope) if part
-        )
+        backing = ", ".join(part for part in (self.evidence.value if self.evidence else "", self.scope) if part)
         head = self.outcome.value + (f" ({backing})" if backing else "")
         tail = "; ".join(part for part in (self.witness.text() if self.witness else "", self.reason) if part)
         return f"{head}: {tail}" if tail else head
@@ -208,7 +203,5 @@ def strongest(verdicts: Sequence[Verdict]) -> Verdict:
         raise ValueError("expected the verdict of at least one check, got none")
     failing = [verdict for verdict in verdicts if verdict.fails]
     holding = [verdict for verdict in verdicts if verdict.holds]
-    ranked = sorted(
-        failing or holding, key=lambda verdict: -(verdict.evidence.strength if verdict.evidence else 0)
-    )
+    ranked = sorted(failing or holding, key=lambda verdict: -(verdict.evidence.strength if verdict.evidence else 0))
     return ranked[0] if ranked else verdicts[0]

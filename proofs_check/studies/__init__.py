@@ -29,8 +29,6 @@ def studies() -> dict[str, Study]:
         if not isinstance(study, Study):
             raise TypeError(f"{__name__}.{file} should define study = Study(...), found {study!r}")
         if study.name != file.replace("_", "-"):
-            raise ValueError(
-                f"expected the study of {file}.py to be called {file.replace('_', '-')}, got {study.name}"
-            )
+            raise ValueError(f"expected the study of {file}.py to be called {file.replace('_', '-')}, got {study.name}")
         found[study.name] = study
     return found
