@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -319,7 +320,7 @@ def test_the_risk_of_a_single_location_in_two_forms(factor):
     for difference in (risk - factor * other, sp.expand(factor * risk.diff(kappa)) - in_kappa):
         start = time.perf_counter()
         assert reduces_to_zero(difference) == (factor == 1)
-        assert time.perf_counter() - start < 1  # 0.02 to 0.04 s on the machine of the engineering notes
+        assert time.perf_counter() - start < 1  # 0.04 to 0.15 s on the machine of the engineering notes
 
 
 def test_the_heat_identity_of_the_score_moments():
@@ -510,13 +511,13 @@ UNDEFINED = [
     sp.Mul(0, sp.Pow(Abs(x) - sqrt(x**2), -1, evaluate=False), evaluate=False),
     sp.Add(sp.zoo, -x, evaluate=False),
     1 / (sin(x) ** 2 + cos(x) ** 2 - 1),
-    (x - x**2 / x) / (sqrt(1 + 2 * p + p**2) - 1 - p),
+    (erf(x) + erfc(x) - 1) / (sqrt(1 + 2 * p + p**2) - 1 - p),
     sp.Order(x) - sp.Order(x),
     sp.Symbol("A", commutative=False) - x,
 ]
 
 
-@pytest.mark.parametrize("expr", UNDEFINED, ids=str)
+@pytest.mark.parametrize("expr", UNDEFINED, ids=range(len(UNDEFINED)))
 def test_what_is_nowhere_one_number_is_not_zero(expr):
     assert not reduces_to_zero(expr)
 
@@ -531,7 +532,7 @@ LARGE = {
     "factorial": sp.factorial(sp.Integer(10) ** 9, evaluate=False) - 1,
     "binomial": sp.binomial(sp.Integer(10) ** 9, 5 * sp.Integer(10) ** 8, evaluate=False) - 1,
     "sum": sp.Sum(1 / n, (n, 1, 10**7)) - 16,
-    "nested": __import__("functools").reduce(lambda e, _: sp.sin(e) + x, range(150), x),
+    "nested": functools.reduce(lambda e, _: sin(e) + x, range(150), x),
     "root of a large number": sqrt(sp.Integer(10) ** 200 + 357) - 10**100,
     "many terms": sum(sin(i * x + y) * exp(i * y) for i in range(60)) - 1,
 }

@@ -921,8 +921,7 @@ class _Field:
     def power_of_basis(self, exponent: _Element) -> _Element:
         coefficients = self.combination([exponent], [[base] for base, _, _ in self.exponents])
         if coefficients is None:
-            scale = _leading(exponent.num)
-            multiple = Fraction(int(scale.p), int(scale.q))
+            multiple = _small_multiple(exponent)
             base = self.scale(1 / multiple, exponent)
             order = self.memory.order("exp", lambda: self.expression(base), multiple.denominator)
             step = self.scale(Fraction(1, order), base)
@@ -1014,8 +1013,7 @@ class _Field:
             return result
         coefficients = self.combination([angle], [[base] for base, _, _ in self.angles])
         if coefficients is None:
-            scale = _leading(angle.num)
-            multiple = Fraction(int(scale.p), int(scale.q))
+            multiple = _small_multiple(angle)
             base = self.scale(1 / multiple, angle)
             order = self.memory.order("circle", lambda: self.expression(base), multiple.denominator)
             pair = self.circle_generators(self.scale(Fraction(1, order), base))
@@ -1489,22 +1487,43 @@ class _Field:
             self.integral_depth -= 1
         bound = frozenset(names)
         content, factors = self.factor(mean.den)
-        outer, inner = self.context.constant(content), self.one_poly
+        outer, inner = self.context.constant(content), []
         for factor, power in factors:
-            depends = any(g.symbols & bound for g in self.used(factor))
-            outer, inner = (outer, inner * factor**power) if depends else (outer * factor**power, inner)
-        inside = [g.index for g in self.used(mean.num) if g.symbols & bound]
-        coefficients: dict[tuple[int, ...], dict[tuple[int, ...], fmpq]] = {}
-        for monomial, coefficient in mean.num.to_dict().items():
-            part, rest = [0] * len(monomial), list(monomial)
-            for i in inside:
-                part[i], rest[i] = int(monomial[i]), 0
-            coefficients.setdefault(tuple(part), {})[tuple(rest)] = coefficient
+            if any(g.symbols & bound for g in self.used(factor)):
+                inner.append((factor, power))
+            else:
+                outer = self.times(outer, self.to_power(factor, power))
         terms = []
-        for core, others in sorted(coefficients.items()):
-            integral = self.integral_of(self.fraction(self.poly({core: fmpq(1)}), inner), names)
-            terms.append(self.multiply(self.fraction(self.poly(others), outer), integral))
+        for num, den in self.digits(mean.num, inner):
+            for core, others in self.split_bound(num, bound):
+                integral = self.integral_of(self.fraction(core, den), names)
+                terms.append(self.multiply(self.fraction(others, outer), integral))
         return self.add(*terms)
+
+    def digits(self, num: fmpq_mpoly, factors: list[tuple[fmpq_mpoly, int]]) -> list[tuple[fmpq_mpoly, fmpq_mpoly]]:
+        """num/f^e = d₀/f^e + d₁/f^{e−1} + … + d_e with remainders dⱼ modulo f; several factors count as one."""
+        den = self.one_poly
+        for factor, power in factors:
+            den = self.times(den, self.to_power(factor, power))
+        steps = [(den, den)]
+        if len(factors) == 1:
+            ((factor, power),) = factors
+            steps = [(self.to_power(factor, j), factor) for j in range(power, 0, -1)]
+        result = []
+        for den, factor in steps:
+            num, digit = divmod(num, factor)
+            result.append((digit, den))
+        return [*result, (num, self.one_poly)]
+
+    def split_bound(self, num: fmpq_mpoly, bound: frozenset[sp.Basic]) -> list[tuple[fmpq_mpoly, fmpq_mpoly]]:
+        """A polynomial as Σ (product of generators that depend on bound variables) · (coefficient free of them)."""
+        inside = {g.index for g in self.used(num) if g.symbols & bound}
+        parts: dict[tuple[int, ...], dict[tuple[int, ...], fmpq]] = {}
+        for monomial, coefficient in num.to_dict().items():
+            core = tuple(int(power) if i in inside else 0 for i, power in enumerate(monomial))
+            rest = tuple(0 if i in inside else int(power) for i, power in enumerate(monomial))
+            parts.setdefault(core, {})[rest] = coefficient
+        return [(self.poly({core: fmpq(1)}), self.poly(rest)) for core, rest in sorted(parts.items())]
 
     def integral_of(self, core: _Element, names: list[sp.Symbol]) -> _Element:
         if core.constant is not None:
@@ -1641,6 +1660,8 @@ class _Field:
 
     def read_node(self, expr: sp.Expr) -> _Element:
         if expr.is_Rational:
+            if max(int(expr.p).bit_length(), int(expr.q).bit_length()) > _MAX_BITS:
+                raise ExpressionTooLarge(f"a number of more than {_MAX_BITS} bits.")
             return self.number(Fraction(int(expr.p), int(expr.q)))
         if expr.is_Add:
             return self.add(*map(self.read, expr.args))
@@ -1802,6 +1823,13 @@ _RULES: dict[Any, Rule] = {
 
 
 # ------------------------------------------------------------ small helpers
+
+
+def _small_multiple(element: _Element) -> Fraction:
+    """The leading coefficient, so that x and x/2 share a basis element; ±1 where it is no small number."""
+    lead = _leading(element.num)
+    small = max(abs(int(lead.p)), int(lead.q)) <= 24
+    return Fraction(int(lead.p), int(lead.q)) if small else Fraction(1 if lead > 0 else -1)
 
 
 def _product_sign(left: int, right: int) -> int:
