@@ -110,6 +110,56 @@ def test_a_row_singled_out_by_number_is_not_a_group():
     assert E(dot(X[0, :], key) * sp.Sum(dot(X[l, :], key) ** 3, (l, 0, L - 1))) == 3 * dot(key, key) ** 2
 
 
+@pytest.mark.parametrize("length", [1, 2, 4])
+def test_locations_may_coincide(length):
+    """Total expectation: J meets row 0 with probability 1/L, and so do two locations each other."""
+    d = sp.Symbol("d", integer=True, positive=True)
+    key = sp.MatrixSymbol("k", d, 1)
+    X, I, J = GaussianMatrix("X", n, d), Latent("I", n), Latent("J", n)
+    q = dot(key, key)
+    first, at_i, at_j = (dot(X[place, :], key) for place in (0, I, J))
+    total = sp.Sum(dot(X[l, :], key), (l, 0, n - 1))
+    p = sp.Rational(1, length)
+    for expr, expected in [
+        (first * at_j, p * q),
+        (at_i * at_j, p * q),
+        (at_i**2 * at_j**2, (1 + 2 * p) * q**2),
+        (first * at_i**2 * at_j, p * (1 + 2 * p) * q**2),
+        (at_j * total, q),
+        (first * at_j * total**2, p * (length + 2) * q**2 + (1 - p) * 2 * q**2),
+    ]:
+        assert sp.expand(E(expr).subs(n, length) - expected) == 0, expr
+
+
+def test_a_location_beside_the_groups_meets_them():
+    """A uniform location in a prompt with groups falls into each in proportion to its size."""
+    d, L = sp.symbols("d L", integer=True, positive=True)
+    mean = sp.MatrixSymbol("mu", d, 1)
+    J, K = Latent("J", L), Latent("K", L)
+    X = Tokens("X", d, [TokenGroup(1, mean, at=J), TokenGroup(L - 1, -mean)])
+    u = sp.MatrixSymbol("u", d, 1)
+    assert sp.expand(E(dot(X[K, :], u)) - (1 / L - (L - 1) / L) * dot(mean, u)) == 0
+    pair = E(dot(X[K, :], u) * dot(X[J, :], u))
+    assert sp.expand(pair - ((dot(u, u) + dot(mean, u) ** 2) / L - (L - 1) / L * dot(mean, u) ** 2)) == 0
+
+
+def test_prompts_that_do_not_exist_are_refused():
+    d, L = sp.symbols("d L", integer=True, positive=True)
+    X, u = GaussianMatrix("X", 3, d), sp.MatrixSymbol("u", d, 1)
+    with pytest.raises(IndexError, match="between 0 and 2"):
+        X[3, :]
+    with pytest.raises(IndexError, match="got -1"):
+        X[-1, :]
+    with pytest.raises(ValueError, match="among"):
+        E(dot(X[Latent("J", L), :], u))
+    with pytest.raises(ValueError, match="one token at each"):
+        Tokens("X", d, [TokenGroup(1, at=Latent("J", 2)), TokenGroup(1, at=Latent("J", 2))])
+    i = sp.Symbol("i", integer=True, nonnegative=True)
+    with pytest.raises(NoClosedForm, match="cannot tell"):
+        E(dot(X[i, :], u) * dot(X[0, :], u))
+    assert E(dot(X[i, :], u) ** 2) == dot(u, u)
+
+
 def test_double_sums_and_products_of_tokens():
     d, L = sp.symbols("d L", integer=True, positive=True)
     X = GaussianMatrix("X", L, d)

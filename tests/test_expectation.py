@@ -398,9 +398,28 @@ def test_decay_of_gates_decides_or_refuses():
 
 
 def test_a_large_exponential_is_not_called_infinite_when_another_factor_may_tame_it():
-    """e^{z²}/(1 + e^{z²}) is bounded: refused, not infinite."""
+    """e^{z²}/(1 + e^{2z²}) is bounded: refused, not infinite."""
     with pytest.raises(NoClosedForm, match="cannot decide"):
-        E(sp.exp(z**2) / (1 + sp.exp(z**2)))
+        E(sp.exp(z**2) / (1 + sp.exp(2 * z**2)))
+
+
+def test_softmax_weights_are_integrals_of_one_form_less():
+    """e^a/(e^a + e^b) = 1/(1 + e^{b−a}); the two weights add up to one."""
+    a, b = gaussians("a b", mean=[1, 0], covariance=[[1, half], [half, 2]])
+    first, second = (E(sp.exp(x) / (sp.exp(a) + sp.exp(b))) for x in (a, b))
+    assert {node.dimension for node in (first + second).atoms(GaussianIntegral)} == {1}
+    assert at(first) + at(second) == pytest.approx(1, abs=1e-14)
+    squared = E(b * (2 * sp.exp(a) / (sp.exp(a) + 3 * sp.exp(b))) ** 2)
+    reference = hermite(
+        lambda x, y: y * (2 / (1 + 3 * np.exp(y - x))) ** 2, [1, 0], [[1, 0], [0.5, 1.75**0.5]], 120
+    )
+    assert at(squared) == pytest.approx(reference, rel=1e-9)
+    assert E(sp.exp(z**2) / (1 + sp.exp(z**2))).atoms(GaussianIntegral)
+
+
+def test_unknown_functions_of_independent_variables_factorize():
+    (a,), (b,) = gaussians("a", mean=[1]), gaussians("b", covariance=[[2]])
+    assert E(sp.tanh(a) * sp.tanh(b + 1)) == E(sp.tanh(a)) * E(sp.tanh(b + 1))
 
 
 def test_a_density_comes_before_an_exponential():

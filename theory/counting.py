@@ -20,7 +20,7 @@ from itertools import product
 import sympy as sp
 
 from .gaussian import NoClosedForm
-from .variables import Row, TokenGroup, TokenMatrix
+from .variables import Latent, Row, TokenGroup, TokenMatrix
 
 LETTERS = "lrstuvw"
 
@@ -144,25 +144,82 @@ def representatives(term: TokenSum) -> Iterator[tuple[sp.Expr, sp.Expr]]:
             a sum leaves out tokens, or if a token's group cannot be told.
     """
     rows = _rows(term.body)
-    matrices = sorted({row.matrix for row in rows}, key=sp.default_sort_key)
-    grouped = [X for X in matrices if len(X.groups) > 1 or X.groups[0].at is not None]
-    singled = sorted({row.index for row in rows if row.index not in term.indices}, key=sp.default_sort_key)
     if not term.indices and all(row.group >= 0 for row in rows):
         yield sp.Integer(1), term.body
         return
+    matrices = sorted({row.matrix for row in rows}, key=sp.default_sort_key)
+    grouped = [X for X in matrices if len(X.groups) > 1 or X.groups[0].at is not None]
     if len(grouped) > 1:
         both = ", ".join(X.name for X in grouped)
         raise NoClosedForm(f"no rule for two prompts with token groups in one expression: {both}")
-    groups = grouped[0].groups if grouped else (matrices[0].groups if matrices else ())
-    known = {label: _group_of(label, groups, grouped) for label in singled}
-    if not term.indices:
-        yield sp.Integer(1), _located(term.body, known)
-        return
     _check_ranges(term, matrices)
-    sizes = [group.size - list(known.values()).count(g) for g, group in enumerate(groups)]
-    if not groups:
+    if not matrices:
         yield from _without_tokens(term)
         return
+    prompt = (grouped or matrices)[0]
+    singled = {row.index for row in rows if row.index not in term.indices}
+    for probability, renaming, known in _placements(singled, prompt):
+        placed = TokenSum(term.indices, term.body.xreplace(renaming), term.ranges)
+        for number, body in _over_positions(placed, prompt.groups, known):
+            yield probability * number, body
+
+
+def _placements(
+    singled: set[sp.Expr], prompt: TokenMatrix
+) -> Iterator[tuple[sp.Expr, dict[sp.Expr, sp.Expr], dict[sp.Expr, int]]]:
+    """Total expectation over where the singled-out tokens are: (probability, coincidences, group of each).
+
+    Numbered rows of an i.i.d. prompt are different tokens, and so are the latent locations that the
+    groups are placed at. Any other location is uniform: it meets each of those with probability 1/L.
+    """
+    length = prompt.shape[0]
+    placed_at = {group.at: g for g, group in enumerate(prompt.groups) if group.at is not None}
+    known: dict[sp.Expr, int] = {}
+    uniform: list[Latent] = []
+    for label in sorted(singled, key=sp.default_sort_key):
+        if label in placed_at:
+            known[label] = placed_at[label]
+        elif isinstance(label, Latent):
+            if sp.expand(label.size - length) != 0:
+                raise ValueError(
+                    f"expected a location among the {length} tokens of {prompt.name}, got {label} among {label.size}"
+                )
+            uniform.append(label)
+        elif len(prompt.groups) > 1 or placed_at:
+            raise NoClosedForm(
+                f"the token {prompt.name}[{label}, :] has no known group; give its group `at={label}`, "
+                "or write the group as a prompt of its own"
+            )
+        elif not label.is_Integer and len(singled) > 1:
+            others = ", ".join(sorted(str(other) for other in singled - {label}))
+            raise NoClosedForm(f"cannot tell whether the token {label} of {prompt.name} is one of {others}")
+        else:
+            known[label] = 0
+    if uniform:  # a location that is not named in the expression can be met all the same
+        known = {**{label: g for label, g in placed_at.items()}, **known}
+    outcomes: list[tuple[sp.Expr, dict[sp.Expr, sp.Expr], dict[sp.Expr, int]]] = [(sp.Integer(1), {}, known)]
+    for location in uniform:
+        outcomes = [after for before in outcomes for after in _placed(location, before, prompt)]
+    yield from outcomes
+
+
+def _placed(location: Latent, before: tuple, prompt: TokenMatrix) -> Iterator[tuple]:
+    probability, renaming, known = before
+    length = prompt.shape[0]
+    for label in known:
+        yield probability / length, {**renaming, location: label}, known
+    for g, group in enumerate(prompt.groups):
+        left = group.size - list(known.values()).count(g)
+        if left != 0:
+            yield probability * left / length, renaming, {**known, location: g}
+
+
+def _over_positions(
+    term: TokenSum, groups: Sequence[TokenGroup], known: dict[sp.Expr, int]
+) -> Iterator[tuple[sp.Expr, sp.Expr]]:
+    """The pairs (count, body) once the singled-out tokens are placed."""
+    singled = list(known)
+    sizes = [group.size - list(known.values()).count(g) for g, group in enumerate(groups)]
     candidates = [*(Place(label=label) for label in singled), *(Place(group=g) for g in range(len(groups)))]
     for partition in set_partitions(term.indices):
         for choice in product(candidates, repeat=len(partition)):
@@ -220,18 +277,6 @@ def _delta(*args: sp.Expr) -> sp.Expr:
 
 def _rows(expr: sp.Expr) -> set[Row]:
     return {node for node in sp.preorder_traversal(expr) if isinstance(node, Row)}
-
-
-def _group_of(label: sp.Expr, groups: tuple, grouped: list[TokenMatrix]) -> int:
-    for i, group in enumerate(groups):
-        if group.at is not None and group.at == label:
-            return i
-    if len(groups) == 1:
-        return 0
-    raise NoClosedForm(
-        f"the token {grouped[0].name}[{label}, :] has no known group; give its group `at={label}`, "
-        "or write the group as a prompt of its own"
-    )
 
 
 def _located(body: sp.Expr, place: dict[sp.Expr, int]) -> sp.Expr:

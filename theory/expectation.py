@@ -26,6 +26,7 @@ from .gaussian import (
     JointLaw,
     Moment,
     NoClosedForm,
+    Unknown,
     Wave,
     moment_value,
     placeholder,
@@ -253,7 +254,7 @@ def moments_of(monomial: Monomial, known: Mapping[sp.Expr, sp.Expr]) -> list[tup
     for node, power in monomial.nodes:
         powers[position[node]] = power
     exponent = _exponent(monomial.exponent, nodes)
-    unknown = _unknown_part(monomial, form)
+    unknown = _unknown_factors(monomial, form)
     waves = tuple(Wave(form(wave.args[0]), isinstance(wave, sp.sin)) for wave, n in monomial.waves for _ in range(n))
     start = Moment(law, tuple(powers), (), (), tuple(sorted(waves, key=Wave.sort_key)), exponent, unknown)
     _check_finite(start, monomial)
@@ -340,28 +341,30 @@ def _exponent(expr: sp.Expr, nodes: list[sp.Expr]) -> Any:
     return tuple(map(tuple, matrix)), tuple(vector)
 
 
-def _unknown_part(monomial: Monomial, form: Any) -> Any:
-    """The factors no rule knows, as one function of linear forms."""
-    if not monomial.unknown:
-        return None
+def _unknown_factors(monomial: Monomial, form: Any) -> tuple[Unknown, ...]:
+    """The factors no rule knows, each as a function of linear forms; those that share a form are one factor."""
+    found = [_unknown_factor(factor**n, form) for factor, n in monomial.unknown]
+    for factor in found:
+        if not has_tame_growth(factor.function):
+            raise NoClosedForm(f"cannot show that the mean of {monomial.expr()} is finite; no rule for {factor.function}")
+    return tuple(found)
+
+
+def _unknown_factor(expr: sp.Expr, form: Any) -> Unknown:
     forms: dict[Form, sp.Symbol] = {}
 
-    def with_placeholders(expr: sp.Expr) -> sp.Expr:
-        if not is_random(expr):
-            return expr
-        parts = linear(expr)
-        if parts is not None:
-            ell = form(expr)
-            if len(parts[0]) == 1:  # the variable itself, so that f(a) and f(2a) share one form
-                ((node, coefficient),) = parts[0].items()
-                return coefficient * forms.setdefault(form(node), placeholder(len(forms))) + parts[1]
-            return forms.setdefault(ell, placeholder(len(forms)))
-        return expr.func(*(with_placeholders(arg) for arg in expr.args))
+    def with_placeholders(part: sp.Expr) -> sp.Expr:
+        if not is_random(part):
+            return part
+        parts = linear(part)
+        if parts is None:
+            return part.func(*(with_placeholders(arg) for arg in part.args))
+        if len(parts[0]) > 1:
+            return forms.setdefault(form(part), placeholder(len(forms)))
+        ((node, coefficient),) = parts[0].items()  # the variable itself, so that f(a) and f(2a) share one form
+        return coefficient * forms.setdefault(form(node), placeholder(len(forms))) + parts[1]
 
-    function = sp.Mul(*(with_placeholders(factor) ** n for factor, n in monomial.unknown))
-    if not has_tame_growth(function):
-        raise NoClosedForm(f"cannot show that the mean of {monomial.expr()} is finite; no rule for {function}")
-    return function, tuple(forms)
+    return Unknown(with_placeholders(expr), tuple(forms))
 
 
 BOUNDED = (sp.erf, sp.erfc, sp.tanh, sp.sin, sp.cos, sp.atan, sp.sign, sp.Heaviside, NormalCDF, sp.sech)

@@ -46,6 +46,7 @@ __all__ = [
     "Moment",
     "NoClosedForm",
     "Rewriting",
+    "Unknown",
     "Wave",
     "placeholder",
     "rewrite",
@@ -171,6 +172,22 @@ def placeholder(i: int) -> sp.Dummy:
 
 
 @dataclass(frozen=True)
+class Unknown:
+    """A factor f(z₀, z₁, …) of linear forms zᵢ that no rule knows, written in placeholders."""
+
+    function: sp.Expr
+    forms: tuple[Form, ...]
+
+    def at(self, values: Iterable[sp.Expr]) -> sp.Expr:
+        """f at the given values of the forms."""
+        return self.function.xreplace({placeholder(i): value for i, value in enumerate(values)})
+
+    def expr(self, variables: tuple[sp.Expr, ...]) -> sp.Expr:
+        """The factor written out in the given variables."""
+        return self.at(form.expr(variables) for form in self.forms)
+
+
+@dataclass(frozen=True)
 class JointLaw:
     """The law N(m, Σ) of some scalars. The names of the variables do not matter to equality."""
 
@@ -219,7 +236,7 @@ class Moment:
     """The mean of a product under a joint law; see the head of this file.
 
     `slopes` holds the gates that have been differentiated: a factor (2/√π) e^{−ℓ²}, or 2δ(ℓ).
-    `exponent` is (Q, b) of exp(xᵀQx + bᵀx); `unknown` is (f, forms) for a factor f(z₀, z₁, …).
+    `exponent` is (Q, b) of exp(xᵀQx + bᵀx); `unknown` holds the factors that no rule knows.
     """
 
     law: JointLaw
@@ -228,7 +245,7 @@ class Moment:
     slopes: tuple[Gate, ...] = ()
     waves: tuple[Wave, ...] = ()
     exponent: tuple[tuple[tuple[sp.Expr, ...], ...], tuple[sp.Expr, ...]] | None = None
-    unknown: tuple[sp.Expr, tuple[Form, ...]] | None = None
+    unknown: tuple[Unknown, ...] = ()
 
     def integrand(self) -> sp.Expr:
         """The function whose mean is meant, in the variables of the law."""
@@ -240,14 +257,12 @@ class Moment:
             matrix, linear = self.exponent
             quadratic = (matrix[i][j] * x[i] * x[j] for i in range(len(x)) for j in range(len(x)))
             factors.append(sp.exp(sp.Add(*quadratic, *(b * v for b, v in zip(linear, x, strict=True)))))
-        if self.unknown is not None:
-            function, forms = self.unknown
-            factors.append(function.xreplace({placeholder(i): form.expr(x) for i, form in enumerate(forms)}))
+        factors += [factor.expr(x) for factor in self.unknown]
         return sp.Mul(*factors)
 
     def forms(self) -> tuple[Form, ...]:
         """All linear forms that appear under a function."""
-        unknown = self.unknown[1] if self.unknown is not None else ()
+        unknown = (form for factor in self.unknown for form in factor.forms)
         return (*(g.form for g in self.gates + self.slopes), *(w.form for w in self.waves), *unknown)
 
 
@@ -368,7 +383,6 @@ def _marginal(moment: Moment, keep: tuple[int, ...]) -> Moment:
         exponent = (tuple(tuple(matrix[i][j] for j in keep) for i in keep), tuple(linear[i] for i in keep))
         if all(q == 0 for row in exponent[0] for q in row) and all(b == 0 for b in exponent[1]):
             exponent = None
-    unknown = moment.unknown
     return Moment(
         moment.law.marginal(keep),
         tuple(moment.powers[i] for i in keep),
@@ -376,7 +390,7 @@ def _marginal(moment: Moment, keep: tuple[int, ...]) -> Moment:
         tuple(sorted((Gate(form(g.form), g.smoothed) for g in moment.slopes), key=Gate.sort_key)),
         tuple(sorted((Wave(form(w.form), w.odd) for w in moment.waves), key=Wave.sort_key)),
         exponent,
-        None if unknown is None else (unknown[0], tuple(form(f) for f in unknown[1])),
+        tuple(Unknown(factor.function, tuple(form(f) for f in factor.forms)) for factor in moment.unknown),
     )
 
 
@@ -398,8 +412,8 @@ def independence(moment: Moment) -> Rewriting | None:
         tie([i, *(j for j in range(size) if moment.law.covariance[i][j] != 0)])
     for form in moment.forms():
         tie([i for i, c in enumerate(form.coefficients) if c != 0])
-    if moment.unknown is not None:
-        tie([i for form in moment.unknown[1] for i, c in enumerate(form.coefficients) if c != 0])
+    for factor in moment.unknown:
+        tie([i for form in factor.forms for i, c in enumerate(form.coefficients) if c != 0])
     if moment.exponent is not None:
         for i, row in enumerate(moment.exponent[0]):
             tie([i, *(j for j, q in enumerate(row) if q != 0)])
@@ -420,7 +434,7 @@ def independence(moment: Moment) -> Rewriting | None:
                     gates=tuple(g for g in moment.gates if belongs(g.form)),
                     slopes=tuple(g for g in moment.slopes if belongs(g.form)),
                     waves=tuple(w for w in moment.waves if belongs(w.form)),
-                    unknown=moment.unknown if moment.unknown and any(map(belongs, moment.unknown[1])) else None,
+                    unknown=tuple(factor for factor in moment.unknown if any(map(belongs, factor.forms))),
                 ),
                 keep,
             )
@@ -484,7 +498,7 @@ def _elementary_symmetric(M: sp.Matrix) -> list[sp.Expr]:
 
 def parity(moment: Moment) -> Rewriting | None:
     """An odd function of a centred law has mean zero."""
-    if moment.unknown is not None or any(m != 0 for m in moment.law.mean):
+    if moment.unknown or any(m != 0 for m in moment.law.mean):
         return None
     if any(form.shift != 0 for form in moment.forms()):
         return None
@@ -560,7 +574,7 @@ def stein(moment: Moment) -> Rewriting | None:
 
     On a gate, ∂ₖ erf(ℓ) = αₖ (2/√π) e^{−ℓ²} and ∂ₖ sign(ℓ) = 2 αₖ δ(ℓ). Source: Stein (1981).
     """
-    if not any(moment.powers) or moment.unknown is not None:
+    if not any(moment.powers) or moment.unknown:
         return None
     law = moment.law
     i = next(i for i, power in enumerate(moment.powers) if power)
@@ -592,7 +606,7 @@ def stein(moment: Moment) -> Rewriting | None:
 
 def closed_moment(moment: Moment) -> Rewriting | None:
     """The moments with no polynomial left: nothing, one wave, one gate, two gates, a gate and a wave."""
-    if moment.unknown is not None or any(moment.powers):
+    if moment.unknown or any(moment.powers):
         return None
     shape = (len(moment.gates), len(moment.waves))
     table: dict[tuple[int, int], Callable[[Moment], Rewriting]] = {
@@ -709,7 +723,7 @@ def one_dimensional_reduction(moment: Moment) -> Rewriting | None:
     The forms inside unknown functions are conditioned on; then gates' forms, until at most two
     gates are left open; the conditional mean closes by the rules above.
     """
-    forms = list(moment.unknown[1]) if moment.unknown is not None else []
+    forms = [form for factor in moment.unknown for form in factor.forms]
     if moment.waves and len(moment.gates) > 1:
         forms += [wave.form for wave in moment.waves]
     forms = _independent(moment.law, forms)
@@ -727,10 +741,7 @@ def one_dimensional_reduction(moment: Moment) -> Rewriting | None:
         positive = rational(law.positive * variance)
         law = law.updated([c * t / deviation for c in with_form], covariance, positive)
         ts.append(t)
-    factor: sp.Expr = ONE
-    if moment.unknown is not None:
-        function, unknown_forms = moment.unknown
-        factor = function.xreplace({placeholder(i): law.mean_of(form) for i, form in enumerate(unknown_forms)})
+    factor = sp.Mul(*(unknown.at([law.mean_of(form) for form in unknown.forms]) for unknown in moment.unknown))
     open_gates = []
     for gate in moment.gates:
         if law.covariance_of(gate.form, gate.form) == 0:

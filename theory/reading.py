@@ -100,7 +100,7 @@ def read(expr: sp.Expr) -> Terms:
         return total
     if isinstance(expr, sp.Mul):
         result: Terms = {Monomial(): sp.Integer(1)}
-        for arg in expr.args:
+        for arg in _over_one_exponential(expr).args:
             result = _times(result, read(arg))
         return result
     if isinstance(expr, (GaussianScalar, Dot)):
@@ -143,7 +143,42 @@ def _read_power(expr: sp.Pow) -> Terms:
         return result
     if not is_random(base):
         return read(sp.exp(sp.expand(exponent * sp.log(base))))
-    return _unknown(expr)
+    quotient = _over_one_exponential(expr)
+    return _unknown(expr) if quotient == expr else read(quotient)
+
+
+def _over_one_exponential(expr: sp.Expr) -> sp.Expr:
+    """Sums of exponentials in a denominator, one of them taken out: e^a/(e^a + e^b) = 1/(1 + e^{b−a}).
+
+    The one taken out is that of the numerator where there is one, so that a softmax becomes bounded.
+    """
+    factors = list(sp.Mul.make_args(expr))
+    numerator = next((f for f in factors if isinstance(f, sp.exp) and is_random(f)), None)
+    for i, factor in enumerate(factors):
+        if not (isinstance(factor, sp.Pow) and factor.exp.is_negative and isinstance(factor.base, sp.Add)):
+            continue
+        terms = [term.as_independent(*_exponentials(term), as_Add=False) for term in factor.base.args]
+        if not all(weight.is_positive and (rest == 1 or isinstance(rest, sp.exp)) for weight, rest in terms):
+            continue
+        pivots = [rest for _, rest in terms]
+        if numerator not in pivots and sp.Integer(1) in pivots:
+            continue
+        pivot = numerator if numerator in pivots else pivots[0]
+        weight = next(w for w, rest in terms if rest == pivot)
+        shifted = (w / weight * sp.exp(sp.expand(_logarithm(rest) - _logarithm(pivot))) for w, rest in terms)
+        bounded = sp.Pow(sp.Add(*shifted), factor.exp, evaluate=False)
+        factors[i] = sp.Integer(1)
+        outside = sp.exp(sp.expand(factor.exp * _logarithm(pivot))) * weight**factor.exp
+        return sp.Mul(sp.Mul(*factors) * outside, bounded, evaluate=False)
+    return expr
+
+
+def _exponentials(term: sp.Expr) -> list[sp.Expr]:
+    return [factor for factor in sp.Mul.make_args(term) if isinstance(factor, sp.exp) and is_random(factor)] or [sp.exp]
+
+
+def _logarithm(exponential: sp.Expr) -> sp.Expr:
+    return sp.Integer(0) if exponential == 1 else exponential.args[0]
 
 
 def _unknown(expr: sp.Expr) -> Terms:

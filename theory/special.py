@@ -351,7 +351,7 @@ def _mp_wedge(h: Any, a: Any) -> Any:
             if j <= terms:
                 total = integral - a * a * total
         return a * mpmath.exp(-z) * total / (2 * mpmath.pi)
-    with mpmath.workprec(bits + int(1.5 * z) + 20):
+    with mpmath.workprec(bits + 3 * int(z) // 2 + 20):
         probability = mpmath.exp(-z)
         tail, power, total, j = 1 - probability, +a, mpmath.mpf(0), 0
         smallest = mpmath.ldexp(1, -mpmath.mp.prec)

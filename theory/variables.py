@@ -244,6 +244,7 @@ class GaussianVector(_RandomMatrix):
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """(d, 1)."""
         return (self.args[1], sp.Integer(1))
 
     @property
@@ -353,6 +354,7 @@ class TokenMatrix(_RandomMatrix):
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """(L, d), the sequence length being the sum of the groups' sizes."""
         return (sp.Add(*(group.size for group in self.groups)), self.args[1])
 
     def __getitem__(self, key: Any) -> sp.Expr:
@@ -361,6 +363,9 @@ class TokenMatrix(_RandomMatrix):
         row, column = key
         if isinstance(row, slice):
             raise IndexError(f"expected a single row {self.name}[l, :], got a slice of rows")
+        position, rows = sp.sympify(row), self.shape[0]
+        if position.is_negative or (position.is_number and (position - rows).is_nonnegative):
+            raise IndexError(f"expected a row between 0 and {rows - 1} of {self.name}, got {row}")
         token = Row(self, row)
         if isinstance(column, slice):
             if column != slice(None):
@@ -426,6 +431,13 @@ class Tokens(TokenMatrix):
             checked.append(TokenGroup(group.size, mean, covariance, group.at))
         if not checked:
             raise ValueError("expected at least one TokenGroup, got groups=[]")
+        places = [group.at for group in checked if group.at is not None]
+        if len(set(places)) < len(places):
+            raise ValueError(f"expected one token at each location, got groups at {', '.join(map(str, places))}")
+        total = sp.expand(sp.Add(*(group.size for group in checked)))
+        for place in places:
+            if sp.expand(place.size - total) != 0:
+                raise ValueError(f"expected a location among the {total} tokens, got {place} among {place.size}")
         return sp.MatrixExpr.__new__(cls, label, size, sp.Tuple(*checked))
 
 
@@ -455,6 +467,7 @@ class Row(sp.MatrixExpr):
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """(1, d)."""
         return (sp.Integer(1), self.matrix.dimension)
 
     @property
