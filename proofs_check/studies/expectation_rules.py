@@ -79,8 +79,9 @@ def written_out(expr: sp.Basic) -> sp.Basic:
 
         E f(x) = ∫ f(m + A t) φ(t) dt,    A Aᵀ = Σ lower triangular
 
-    Two things are done by hand: ∫ δ(αt + β) g(t) φ(t) dt = g(−β/α) φ(−β/α)/|α|, and a variable that appears as a
-    polynomial only is replaced by its moments 1, 0, 1, 0, 3, …
+    Three things are done by hand: ∫ δ(αt + β) g(t) φ(t) dt = g(−β/α) φ(−β/α)/|α|; a variable that appears as a
+    polynomial only is replaced by its moments 1, 0, 1, 0, 3, …; and products of functions of one variable each,
+    of more than two variables, are products of integrals.
 
     >>> (z,) = gaussians("z")
     >>> written_out(Expectation(sp.tanh(z)**2))
@@ -108,6 +109,12 @@ def _integral(f: sp.Expr) -> sp.Expr:
     for t in list(variables):
         moments = _by_moments(integrand, t)
         integrand = integrand if moments is None else moments
+    if len(integrand.free_symbols & set(variables)) > 2:
+        return sp.Add(*(_by_factors(term, variables) for term in sp.Add.make_args(sp.expand(integrand))))
+    return _over(integrand, variables)
+
+
+def _over(integrand: sp.Expr, variables: Iterable[sp.Symbol]) -> sp.Expr:
     used = [t for t in variables if t in integrand.free_symbols]
     return GaussianIntegral(integrand, used) if used else integrand
 
@@ -136,6 +143,16 @@ def _without_delta(integrand: sp.Expr, variables: Iterable[sp.Symbol]) -> sp.Exp
         density = sp.exp(-(place**2) / 2) / sp.sqrt(2 * sp.pi) / sp.Abs(slope)
         return _without_delta((integrand / delta).xreplace({t: place}) * density, variables)
     return integrand
+
+
+def _by_factors(term: sp.Expr, variables: list[sp.Symbol]) -> sp.Expr:
+    rest = term
+    result: sp.Expr = sp.Integer(1)
+    for t in variables:
+        own, rest = sp.Mul(*(f for f in sp.Mul.make_args(rest) if t in f.free_symbols)), rest.as_independent(t)[0]
+        moments = _by_moments(own, t)
+        result *= _over(own, variables) if moments is None else moments
+    return result * rest
 
 
 def _by_moments(integrand: sp.Expr, t: sp.Symbol) -> sp.Expr | None:
@@ -668,9 +685,9 @@ def absolute_value_and_rectifier():
 
 @claim(on=where(mu, s), by=EXACT, source="elementary")
 def square_of_a_step():
-    """sign² = 1 and sign(w) sign(−2w) = −1 almost surely: E w² sign(w)² = s + μ², E w² sign(w) sign(−2w) = −s − μ²."""
+    """sign² = 1 and sign(w − 1) sign(2 − 2w) = −1 almost surely: E w² sign(w)² = s + μ², and −s − μ² for the other."""
     return equal(
-        [Expectation(w**2 * sp.sign(w) ** 2), Expectation(w**2 * sp.sign(w) * sp.sign(-2 * w))],
+        [Expectation(w**2 * sp.sign(w) ** 2), Expectation(w**2 * sp.sign(w - 1) * sp.sign(2 - 2 * w))],
         [s + mu**2, -s - mu**2],
     )
 
@@ -837,8 +854,8 @@ def exchangeable_sums():
 
 @claim(on=LENGTHS, by=ENGINE, source="elementary: set partitions")
 def three_sums():
-    """E (Σ x)(Σ x²)(Σ erf x) = L E x³erf + L(L−1)(E x³ E erf + E x erf E x² + E x² erf E x) + L(L−1)(L−2) E x E x² E erf,
-    all sums over the same L tokens."""
+    """With all sums over the same L tokens, E (Σ x)(Σ x²)(Σ erf x) = L E x³erf
+    + L(L−1)(E x³ E erf + E x erf E x² + E x² erf E x) + L(L−1)(L−2) E x E x² E erf."""
     (token,) = gaussians("x_l", mean=[c], covariance=[[h**2]])
     E1, E2, gate = Expectation(token), Expectation(token**2), Expectation(sp.erf(token))
     product = sp.Mul(*(over_tokens(f, BACKGROUND) for f in (lambda v: v, lambda v: v**2, sp.erf)))
@@ -858,7 +875,7 @@ def three_sums():
 
 @claim(
     on=Domain({c: (-2, 2), p: (-2, 2), g: (Q(1, 5), 2), h: (Q(1, 5), 2)}),
-    by=ENGINE,
+    by=EXACT,
     source="brute force: the sums written out",
 )
 def sums_written_out():
