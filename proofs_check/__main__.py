@@ -216,16 +216,24 @@ def _latex(options: argparse.Namespace, chosen: list[Study]) -> int:
 def _formulas(study: Study) -> list[tuple[str, Any]]:
     """What a LaTeX file shows of a study: sentences, each with its formula."""
     items: list[tuple[str, Any]] = [(f"Source: {study.source}", None)]
-    items += [(_caption(claim), claim.statement) for claim in study.claims]
+    for claim in study.claims:
+        first, *others = claim.statement.displays()
+        items += [(_caption(claim), first), *(("", formula) for formula in others)]
+        if domain := claim.domain.latex():
+            items.append(("for", _in_rows(domain.split(r",\ "))))
     items += [(_title_of(function), function().latex()) for function in study.derivations]
     return items
+
+
+def _in_rows(parts: list[str], most: int = 6) -> str:
+    rows = [r",\ ".join(parts[i : i + most]) for i in range(0, len(parts), most)]
+    return rows[0] if len(rows) == 1 else "\\begin{gathered}\n" + ",\\\\\n".join(rows) + "\n\\end{gathered}"
 
 
 def _caption(claim: Claim) -> str:
     standing = {"holds": "", "refuted": "Refuted: ", "open": "Open: "}[claim.expected]
     source = f" ({claim.source})" if claim.source else ""
-    domain = claim.domain.text()
-    return f"{standing}{claim.sentence}{source}" + (f" For {domain}." if domain else "")
+    return f"{standing}{claim.sentence}{source}"
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ c = sp.Symbol("c", nonnegative=True)
 n = sp.Symbol("n", integer=True, positive=True)
 z = sp.Symbol("z")  # a complex number
 t, u = sp.symbols("t u", real=True)
-f = sp.Function("f")
+f = sp.Function("f", real=True)
 
 
 def mean(integrand, *variables):

@@ -427,13 +427,24 @@ class _Field:
         quotient, rest = divmod(even, generator.base)
         return constant + quotient * generator.base + odd * letter + rest * letter**2
 
+    def unfolded(self, poly: fmpq_mpoly) -> fmpq_mpoly:
+        """The polynomial with x written (x^{1/N})^N where x^{1/N} occurs, so that x + 2√x + 1 is seen as a square."""
+        values = list(self.letters)
+        for generator in self.used(poly):
+            base = generator.base
+            if generator.kind == "root" and base is not None and len(base) == 1 and base.total_degree() == 1:
+                index = base.degrees().index(1)
+                if base == self.letters[index] and generator.order * poly.degrees()[index] <= 60:
+                    values[index] = self.letters[generator.index] ** generator.order
+        return poly if values == list(self.letters) else poly.compose(*values)
+
     def factor(self, poly: fmpq_mpoly) -> tuple[fmpq, list[tuple[fmpq_mpoly, int]]]:
         """Content and irreducible factors, primitive over Z; a large polynomial is left in one piece."""
         key = str(poly)
         if key not in self.factors:
             if (len(poly) <= _MAX_FACTOR and poly.total_degree() <= 60) or len(poly) == 1:
-                content, factors = poly.factor()
-                factors = [(f, int(e)) for f, e in factors]
+                content, factors = self.unfolded(poly).factor()
+                factors = [(self.reduce(f), int(e)) for f, e in factors]
             else:
                 coefficients = list(poly.to_dict().values())
                 numerators = math.gcd(*(int(c.p) for c in coefficients))
@@ -664,9 +675,10 @@ class _Field:
         degree = max(parts)
         constant, slope = parts.get(0, self.zero_poly), parts.get(1, self.zero_poly)
         if degree == 1 and g.bounded:
-            ends = self.sign(constant + slope, effort), self.sign(constant - slope, effort)
+            ends = [self.sign(end, effort) for end in (constant + slope, constant - slope) if not end.is_zero()]
             if min(ends) >= 1 or max(ends) <= -1:
-                strict = min(map(abs, ends)) == POSITIVE or (g.inside and max(map(abs, ends)) == POSITIVE)
+                strict = len(ends) == 2 and min(map(abs, ends)) == POSITIVE
+                strict = strict or (g.inside and max(map(abs, ends)) == POSITIVE)
                 return (POSITIVE if strict else NONNEGATIVE) * (1 if ends[0] > 0 else -1)
         if degree == 1 and g.kind == "root" and g.order == 2 and g.sign > 0 and g.base is not None:
             signs = self.sign(constant, effort), self.sign(slope, effort)
@@ -707,6 +719,8 @@ class _Field:
             return self.number(1 if sign > 0 else -1)
         if sign < 0:
             return self.negative(self.sign_of_factor(-factor))
+        if any(g.kind == "sign" and factor == self.letters[g.index] for g in self.used(factor)):
+            return _Element(factor, self.one_poly)  # sign(sign u) = sign u
         key = ("sign", str(factor))
         if key not in self.atoms:
             base = _Element(factor, self.one_poly)

@@ -50,6 +50,10 @@ class Statement(ABC):
     def latex(self) -> str:
         """The statement in LaTeX, without dollar signs."""
 
+    def displays(self) -> tuple[str, ...]:
+        """The statement in LaTeX as displayed formulas, one below the other."""
+        return (self.latex(),)
+
     @abstractmethod
     def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Statement:
         """The statement with a function applied to each of its expressions."""
@@ -119,6 +123,10 @@ def _point_text(pairs: Iterable) -> str:
     return ", ".join(f"{symbol} = {expr}" for symbol, expr in pairs)
 
 
+def _velocities(field: Pairs) -> tuple[str, ...]:
+    return tuple(related(sp.Symbol(f"{symbol.name}_dot"), "=", expr) for symbol, expr in field)
+
+
 def _point_latex(pairs: Iterable) -> str:
     return r",\ ".join(f"{_latex(symbol)} = {_latex(expr)}" for symbol, expr in pairs)
 
@@ -164,6 +172,9 @@ class Identity(Statement):
 
     def latex(self) -> str:
         return related(self.lhs, "=", self.rhs)
+
+    def displays(self) -> tuple[str, ...]:
+        return tuple(related(lhs, "=", rhs) for lhs, rhs in self.components())
 
     def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Identity:
         return Identity(function(self.lhs), function(self.rhs))
@@ -317,6 +328,9 @@ class Invariant(Statement):
         velocities = r",\ ".join(rf"\dot{{{_latex(symbol)}}} = {_latex(expr)}" for symbol, expr in self.field)
         return rf"\{{{_point_latex(self.manifold)}\}} \text{{ is invariant under }} {velocities}"
 
+    def displays(self) -> tuple[str, ...]:
+        return (rf"\{{{_point_latex(self.manifold)}\}} \text{{ is invariant under}}", *_velocities(self.field))
+
     def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Invariant:
         return Invariant(
             tuple((symbol, function(expr)) for symbol, expr in self.field),
@@ -447,6 +461,13 @@ class StationaryCount(Statement):
         box = r" \times ".join(f"[{_latex(low)}, {_latex(high)}]" for _, (low, high) in self.box)
         return rf"\#\left\{{({names}) \in {box} : \left({components}\right) = 0\right\}} = {self.number}"
 
+    def displays(self) -> tuple[str, ...]:
+        names = ",".join(_latex(variable) for variable in self.variables)
+        box = r" \times ".join(f"[{_latex(low)}, {_latex(high)}]" for _, (low, high) in self.box)
+        count = rf"\#\left\{{({names}) \in {box} : F = 0\right\}} = {self.number}"
+        field = (related(sp.Symbol(f"F_{i}"), "=", part) for i, part in enumerate(self.field, start=1))
+        return (count, *field)
+
     def map(self, function: Callable[[sp.Basic], sp.Basic]) -> StationaryCount:
         return StationaryCount(
             tuple(function(component) for component in self.field),
@@ -483,6 +504,9 @@ class Agreement(Statement):
 
     def latex(self) -> str:
         return rf"{_latex(self.formula)} = \mathbb{{E}}\left[\text{{simulated {self.quantity}}}\right]"
+
+    def displays(self) -> tuple[str, ...]:
+        return (related(self.formula, "=", sp.Symbol(f"E[simulated {self.quantity}]")),)
 
     def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Agreement:
         return Agreement(function(self.formula), self.quantity)

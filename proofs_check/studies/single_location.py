@@ -11,7 +11,7 @@ informative token is X_J ~ N(m k*, γ² I), the others are N(0, σ² I), all ind
     T(X) = Σ_ℓ erf(λ⟨X_ℓ, k⟩) ⟨X_ℓ, v⟩
     R = E (Y − T)²
 
-The paper takes m = √(d/2), σ = 1, γ² = 1/2, k* ⟂ v* and unit vectors k, v. Here all of these are
+The paper takes m = √(d/2), σ = 1, γ² = 1/2, k* ⊥ v* and unit vectors k, v. Here all of these are
 free: R is derived in the overlaps κ = ⟨k, k*⟩, ν = ⟨v, v*⟩, θ = ⟨v, k*⟩, η = ⟨k, v*⟩, ρ = ⟨k, v⟩, the
 squared norms q_k = ‖k‖², q_v = ‖v‖², and c = ⟨k*, v*⟩.
 
@@ -628,7 +628,7 @@ def risk_in_erf_moments():
     source=f"{PAPER}, Theorem 1 (second-hand)",
 )
 def published_closed_form():
-    """On the manifold k ⟂ v*, v ⟂ k*, k ⟂ v of the spheres, the derived risk is the published one, ζ an integral."""
+    """On the manifold k ⊥ v*, v ⊥ k*, k ⊥ v of the spheres, the derived risk is the published one, ζ an integral."""
     return equal(reduced_risk().restrict({sigma: 1}).expr, published_reduced_risk())
 
 
@@ -716,7 +716,7 @@ def reflection_of_the_value_directions():
 
 @claim(on=SPHERES, by=[SymbolicIdentity()], source=f"{PAPER} (second-hand); {DERIVED} for every λ, γ, σ, L, m")
 def invariant_manifold():
-    """The gradient flow on the spheres does not leave {θ = η = ρ = 0}: k ⟂ v*, v ⟂ k*, k ⟂ v."""
+    """The gradient flow on the spheres does not leave {θ = η = ρ = 0}: k ⊥ v*, v ⊥ k*, k ⊥ v."""
     return Invariant(sphere_flow(), MANIFOLD)
 
 
@@ -923,7 +923,7 @@ def swapped_alignment() -> sp.Expr:
 
 
 def swapped_risk() -> sp.Expr:
-    """The risk at k = v*, v = θk* + √(1−θ²) w, w ⟂ k*, v*."""
+    """The risk at k = v*, v = θk* + √(1−θ²) w, w ⊥ k*, v*."""
     return risk().expr.subs(SWAPPED)
 
 
@@ -934,7 +934,7 @@ SIGNAL_DOMAIN = Domain(
 
 @claim(on=SIGNAL_DOMAIN, by=[SymbolicIdentity(), CertifiedNumerics(digits=30)], source=DERIVED)
 def swapped_solution_is_stationary():
-    """k = ±v*, v = ±(θ_s k* + √(1−θ_s²) w) with θ_s = γ²E₁(0)/(mF₀(0)) and w ⟂ k*, v* is a stationary point on the
+    """k = ±v*, v = ±(θ_s k* + √(1−θ_s²) w) with θ_s = γ²E₁(0)/(mF₀(0)) and w ⊥ k*, v* is a stationary point on the
     spheres: R_κ = R_ν = R_ρ = R_θ = 0 there."""
     at = {**SWAPPED, theta: swapped_alignment()}
     slopes = risk().gradient()
