@@ -519,21 +519,10 @@ OWN["tanh score"] = Own(
     ONE_TOKEN,
 )
 
-PRODUCTS_OF_INTEGRALS = pytest.mark.xfail(
-    raises=NotImplementedError,
-    strict=True,
-    reason="a product of unknown functions of independent tokens stays one integral of dimension two",
-)
-
 
 # --- what every model must do -----------------------------------------------------------------
 
-KNOWN = {"tanh score": PRODUCTS_OF_INTEGRALS}
-EVERY = {name: pytest.param(own, id=name.replace(" ", "-").replace(",", "")) for name, own in OWN.items()}
-every_model = pytest.mark.parametrize("own", list(EVERY.values()))
-every_model_with_a_value = pytest.mark.parametrize(
-    "own", [pytest.param(OWN[name], id=case.id, marks=KNOWN.get(name, ())) for name, case in EVERY.items()]
-)
+every_model = pytest.mark.parametrize("own", [pytest.param(own, id=name) for name, own in OWN.items()])
 
 
 def at(formula: Any, model: Mapping[str, Any]) -> float:
@@ -542,20 +531,20 @@ def at(formula: Any, model: Mapping[str, Any]) -> float:
     return float(value(formula, {name: x for name, x in model.items() if name in names}))
 
 
-@every_model_with_a_value
+@every_model
 def test_agrees_with_its_simulation(own: Own) -> None:
     verdict = own.verdict(own.claim())
     assert verdict.holds, verdict
 
 
-@every_model_with_a_value
+@every_model
 def test_a_tenth_more_is_refuted(own: Own) -> None:
     verdict = own.verdict(own.claim().perturbed(0.1))
     assert verdict.fails, verdict
     assert verdict.witness is not None
 
 
-@every_model_with_a_value
+@every_model
 def test_simulate_draws_it_as_it_is(own: Own) -> None:
     model = draw_examples(own.models, 2, SEED)[-1]
     estimate = simulate(own.simulator, model, samples=4096, seed=SEED)
@@ -563,7 +552,7 @@ def test_simulate_draws_it_as_it_is(own: Own) -> None:
     assert abs(estimate.mean - at(own.risk, model)) < 10 * (at(own.second_moment, model) / 4096) ** 0.5
 
 
-@every_model_with_a_value
+@every_model
 def test_gradient_is_the_slope_of_the_risk(own: Own) -> None:
     model = draw_examples(own.models, 2, SEED)[-1]
     h = 1e-5  # a central difference is off by h² times a third derivative, and by 1e-16/h
@@ -617,7 +606,7 @@ def test_derivation_of_ones_own_model_ends_in_its_risk() -> None:
 
 
 def test_a_score_without_closed_moments_is_an_integral_over_one_variable() -> None:
-    for name in ("tanh score of one token", "sigmoid score of one token"):
+    for name in ("tanh score", "tanh score of one token", "sigmoid score of one token"):
         assert {node.dimension for node in OWN[name].risk.expr.atoms(GaussianIntegral)} == {1}
 
 
@@ -659,7 +648,6 @@ X = GaussianMatrix("X", L, d)
 OTHERS = {"first token": sp.Integer(0), "second location": K, "symbol": sp.Symbol("n", integer=True)}
 
 
-@pytest.mark.xfail(strict=True, reason="locations that may coincide count as two tokens of an i.i.d. prompt")
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_locations_that_may_coincide_are_not_taken_as_different(other: sp.Expr) -> None:
     """E⟨X_J, v⟩⟨X_0, v⟩ = ‖v‖²/L for uniform J, and with a second uniform location the same."""
@@ -678,7 +666,6 @@ NOT_PROMPTS = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="prompts are not checked against their locations yet")
 @pytest.mark.parametrize("token", NOT_PROMPTS.values(), ids=NOT_PROMPTS)
 def test_prompts_that_do_not_exist_are_refused(token: Callable[[], Any]) -> None:
     with pytest.raises((ValueError, IndexError)):
