@@ -190,8 +190,8 @@ OWN["oblique teacher, probit score"] = Own(
 )
 OWN["cubic score"] = Own(
     OneToken(),
-    PointwiseAttention(k, v, lam, lambda a: a**3 - a),
-    Simulator(draw_one_token, attention(lambda a: a**3 - a)),
+    PointwiseAttention(k, v, lam, lambda a: a**3),
+    Simulator(draw_one_token, attention(lambda a: a**3)),
     numbers("m", "gamma", "sigma", "epsilon", lam=reals("0.2", "0.6")),
     samples=100_000,
 )
