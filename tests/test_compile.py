@@ -15,6 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics.compile import compile, gradient, value
+from numerics.float_quadrature import _GAUSS_WEIGHTS, _KRONROD_WEIGHTS, _NODES
+from numerics.float_rules import FUNCTIONS as FLOAT_RULES
+from numerics.tape_writer import Writer
 from theory.domain import Domain
 from theory.integral import GaussianIntegral
 from theory.risk import Risk
@@ -173,13 +176,13 @@ def test_the_inputs_are_left_alone():
 def test_a_repeated_subexpression_is_computed_once():
     u = x * y
     expr = sp.erf(u) ** 2 + sp.erf(u) * x + sp.exp(-sp.erf(u))
-    writer = module._Writer((x, y), (0, 1))
+    writer = Writer((x, y), (0, 1))
     tape = writer.tape((writer.node(expr),))
-    assert sum(step.operation is module._FUNCTIONS[sp.erf] for step in tape.block_steps) == 1
+    assert sum(step.operation is FLOAT_RULES[sp.erf] for step in tape.block_steps) == 1
 
 
 def test_what_depends_on_scalars_alone_is_computed_once_a_call():
-    writer = module._Writer((x, y), (0,))
+    writer = Writer((x, y), (0,))
     tape = writer.tape((writer.node(sp.erf(y) * x * sp.exp(y) + sp.cos(y)),))
     assert len(tape.block_steps) == 2
 
@@ -227,9 +230,9 @@ def test_linearity(a, b, at):
 def test_the_quadrature_rule_is_exact_for_polynomials():
     for power in range(0, 32, 2):
         exact = 2 / (power + 1)
-        assert module._NODES**power @ module._KRONROD_WEIGHTS == pytest.approx(exact, rel=1e-14)
+        assert _NODES**power @ _KRONROD_WEIGHTS == pytest.approx(exact, rel=1e-14)
         if power < 20:
-            assert module._NODES**power @ module._GAUSS_WEIGHTS == pytest.approx(exact, rel=1e-14)
+            assert _NODES**power @ _GAUSS_WEIGHTS == pytest.approx(exact, rel=1e-14)
 
 
 SECOND_MOMENT = GaussianIntegral(sp.erf(x * t + y) ** 2, (t,))
