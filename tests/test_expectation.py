@@ -410,9 +410,7 @@ def test_softmax_weights_are_integrals_of_one_form_less():
     assert {node.dimension for node in (first + second).atoms(GaussianIntegral)} == {1}
     assert at(first) + at(second) == pytest.approx(1, abs=1e-14)
     squared = E(b * (2 * sp.exp(a) / (sp.exp(a) + 3 * sp.exp(b))) ** 2)
-    reference = hermite(
-        lambda x, y: y * (2 / (1 + 3 * np.exp(y - x))) ** 2, [1, 0], [[1, 0], [0.5, 1.75**0.5]], 120
-    )
+    reference = hermite(lambda x, y: y * (2 / (1 + 3 * np.exp(y - x))) ** 2, [1, 0], [[1, 0], [0.5, 1.75**0.5]], 120)
     assert at(squared) == pytest.approx(reference, rel=1e-9)
     assert E(sp.exp(z**2) / (1 + sp.exp(z**2))).atoms(GaussianIntegral)
 
@@ -445,6 +443,32 @@ def test_growth_that_cannot_be_bounded_is_refused():
     for wild in (sp.exp(sp.exp(z)), sp.exp(z**4), 1 / z, sp.log(z), sp.gamma(z)):
         with pytest.raises(NoClosedForm):
             E(wild)
+
+
+def test_functions_of_linear_growth_may_stand_in_an_exponential():
+    closed = 2 * sp.exp(half) * NormalCDF(-1)
+    assert at(E(sp.exp(-sp.Abs(z)))) == pytest.approx(at(closed), rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [None, [z], z > 0, sp.Eq(z, 1), "z"])
+def test_what_is_no_scalar_is_refused(wrong):
+    with pytest.raises(TypeError, match="expected"):
+        E(wrong)
+
+
+@pytest.mark.parametrize("wrong", [sp.oo * z, sp.nan, sp.zoo + z])
+def test_what_is_not_finite_is_refused(wrong):
+    with pytest.raises(ValueError, match="finite"):
+        E(wrong)
+
+
+def test_floats_are_read_as_decimals():
+    exact = gaussians(
+        "a b", mean=[half, 0], covariance=[[sp.Rational(3, 10), sp.Rational(1, 10)], [sp.Rational(1, 10), 1]]
+    )
+    assert gaussians("a b", mean=[0.5, 0], covariance=[[0.3, 0.1], [0.1, 1.0]]) == exact
+    assert gaussians("a b", mean=np.array([0.5, 0]), covariance=np.array([[0.3, 0.1], [0.1, 1.0]])) == exact
+    assert GaussianVector("x", 2, covariance=np.eye(2)) == GaussianVector("x", 2, covariance=sp.eye(2))
 
 
 def test_misuse_is_named():

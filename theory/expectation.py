@@ -346,7 +346,9 @@ def _unknown_factors(monomial: Monomial, form: Any) -> tuple[Unknown, ...]:
     found = [_unknown_factor(factor**n, form) for factor, n in monomial.unknown]
     for factor in found:
         if not has_tame_growth(factor.function):
-            raise NoClosedForm(f"cannot show that the mean of {monomial.expr()} is finite; no rule for {factor.function}")
+            raise NoClosedForm(
+                f"cannot show that the mean of {monomial.expr()} is finite; no rule for {factor.function}"
+            )
     return tuple(found)
 
 
@@ -381,7 +383,7 @@ def has_tame_growth(expr: sp.Expr) -> bool:
     if isinstance(expr, sp.exp):
         z = _placeholders(expr)
         exponent = expr.args[0]
-        return (exponent.is_polynomial(*z) and sp.Poly(exponent, *z).total_degree() <= 1) or _is_bounded(exponent)
+        return _grows_linearly(exponent, z)
     if isinstance(expr, sp.log):
         return _stays_above_a_positive_number(expr.args[0]) and has_tame_growth(expr.args[0])
     if isinstance(expr, sp.Pow) and expr.exp.is_number and expr.exp.is_real:
@@ -395,10 +397,16 @@ def _placeholders(expr: sp.Expr) -> list[sp.Symbol]:
     return sorted((s for s in expr.free_symbols if isinstance(s, sp.Dummy)), key=lambda s: s.name) or [placeholder(0)]
 
 
-def _is_bounded(expr: sp.Expr) -> bool:
-    if isinstance(expr, (sp.Add, sp.Mul)):
-        return all(_is_bounded(arg) for arg in expr.args)
-    return isinstance(expr, BOUNDED) or not expr.has(*_placeholders(expr))
+def _grows_linearly(expr: sp.Expr, z: list[sp.Symbol]) -> bool:
+    """Whether |expr| ≤ c(1 + |z|) follows from the way it is written."""
+    if not expr.has(*z) or isinstance(expr, BOUNDED):
+        return True
+    if isinstance(expr, (sp.Add, sp.Abs, sp.Max, sp.Min)):
+        return all(_grows_linearly(arg, z) for arg in expr.args)
+    if isinstance(expr, sp.Mul):
+        growing = [arg for arg in expr.args if arg.has(*z) and not isinstance(arg, BOUNDED)]
+        return len(growing) <= 1 and all(_grows_linearly(arg, z) for arg in growing)
+    return expr in z
 
 
 def _stays_above_a_positive_number(expr: sp.Expr) -> bool:
@@ -518,7 +526,11 @@ def as_scalar(expr: Any) -> sp.Expr:
     """A scalar expression; a 1 × 1 matrix product is the scalar it holds."""
     if isinstance(expr, str):
         raise TypeError(f"expected a sympy expression, got the text {expr!r}; formulas as text go through proofs_check")
-    scalar = sp.sympify(expr)
+    scalar = None if expr is None else sp.sympify(expr)
+    if not isinstance(scalar, (sp.Expr, sp.MatrixBase)):
+        raise TypeError(f"expected a scalar expression in random symbols, got {expr!r} of type {type(expr).__name__}")
+    if scalar.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
+        raise ValueError(f"expected an expression in finite numbers, got {scalar}")
     if isinstance(scalar, sp.MatrixBase):
         if scalar.shape != (1, 1):
             raise NoClosedForm(f"no rule yet for a matrix-valued expectation of shape {scalar.shape}")

@@ -114,6 +114,7 @@ def gaussians(names: str, *, mean: Sequence[Any] | None = None, covariance: Any 
         names: names separated by blanks or commas.
         mean: one number or symbol a name; default zero.
         covariance: square, symmetric, positive semidefinite (singular allowed); default identity.
+            Floats are read as the decimals they print as.
 
     Returns:
         One random symbol a name. Members of one call share their law; separate calls are independent.
@@ -133,10 +134,12 @@ def gaussians(names: str, *, mean: Sequence[Any] | None = None, covariance: Any 
         raise ValueError(f"expected at least one name, got names={names!r}")
     if len(set(parts)) != len(parts):
         raise ValueError(f"expected distinct names, got names={names!r}")
-    means = [sp.Integer(0)] * len(parts) if mean is None else [_exact(entry, "mean") for entry in mean]
+    means = (
+        [sp.Integer(0)] * len(parts) if mean is None else [_exact(entry, "mean") for entry in _entries(mean, "mean")]
+    )
     if len(means) != len(parts):
         raise ValueError(f"expected {len(parts)} means for names={names!r}, got {len(means)}: mean={mean!r}")
-    cov = sp.eye(len(parts)) if covariance is None else covariance
+    cov = sp.eye(len(parts)) if covariance is None else _exact_matrix(covariance)
     cov = validate_covariance(cov, name="covariance", size=len(parts)).applyfunc(sp.expand)
     family = GaussianFamily(
         sp.Tuple(*(Str(part) for part in parts)),
@@ -157,6 +160,22 @@ def _exact(entry: Any, name: str) -> sp.Expr:
     return value
 
 
+def _entries(given: Any, name: str) -> list[Any]:
+    """The entries of a list, a numpy vector or an explicit matrix."""
+    listed = given.tolist() if hasattr(given, "tolist") else given
+    if not isinstance(listed, (list, tuple)):
+        raise TypeError(f"expected a list of entries for {name}, got {name}={given!r}")
+    return [entry[0] if isinstance(entry, (list, tuple)) and len(entry) == 1 else entry for entry in listed]
+
+
+def _exact_matrix(given: Any) -> Any:
+    """A matrix given by its entries with its floats read as decimals; anything else as it is."""
+    listed = given.tolist() if hasattr(given, "tolist") else given
+    if not (isinstance(listed, (list, tuple)) and all(isinstance(row, (list, tuple)) for row in listed)):
+        return given
+    return [[_exact(entry, "covariance") for entry in row] for row in listed]
+
+
 # --- vectors and tokens ------------------------------------------------------------------
 
 
@@ -168,12 +187,10 @@ def _check_size(value: Any, name: str) -> sp.Expr:
 
 
 def _check_mean(mean: Any, d: sp.Expr) -> sp.Expr:
-    if mean is None or mean == 0:
+    if mean is None or (isinstance(mean, (int, sp.Integer)) and mean == 0):
         return sp.ZeroMatrix(d, 1)
-    if isinstance(mean, (list, tuple)):
-        mean = sp.ImmutableDenseMatrix([_exact(entry, "mean") for entry in mean])
-    elif isinstance(mean, sp.MatrixBase):
-        mean = mean.as_immutable().applyfunc(lambda entry: _exact(entry, "mean"))
+    if isinstance(mean, (list, tuple, sp.MatrixBase)) or type(mean).__module__ == "numpy":
+        mean = sp.ImmutableDenseMatrix([_exact(entry, "mean") for entry in _entries(mean, "mean")])
     if not getattr(mean, "is_Matrix", False) or mean.shape != (d, 1):
         shape = getattr(mean, "shape", None)
         raise ValueError(f"expected a mean of shape ({d}, 1), got mean={mean} with shape {shape}")
@@ -183,9 +200,9 @@ def _check_mean(mean: Any, d: sp.Expr) -> sp.Expr:
 def _check_covariance(covariance: Any, d: sp.Expr) -> sp.Expr:
     if covariance is None:
         return sp.Identity(d)
-    if isinstance(covariance, (list, tuple, sp.MatrixBase)):
+    if isinstance(covariance, (list, tuple, sp.MatrixBase)) or type(covariance).__module__ == "numpy":
         size = int(d) if d.is_Integer else None
-        return validate_covariance(covariance, name="covariance", size=size)
+        return validate_covariance(_exact_matrix(covariance), name="covariance", size=size)
     value = sp.sympify(covariance)
     if not getattr(value, "is_Matrix", False):
         if value.is_negative:
