@@ -1,0 +1,370 @@
+"""Wick's theorem on words: expectations of polynomials in Gaussian matrices and vectors.
+
+The first Gaussian letter of a product of traces is replaced by its mean or paired with each other occurrence
+of the same letter. For i.i.d. rows, E g_{ia} g_{jb} = δ_{ij} Σ_{ab} (g = X, or g = xᵀ for a vector), pairing is
+
+    tr(g P gᵀ Q)       →  tr(P Σ) tr(Q)
+    tr(g P g Q)        →  tr(P Qᵀ Σ)
+    tr(g P) tr(gᵀ Q)   →  tr(P Q Σ)
+    tr(g P) tr(g Q)    →  tr(P Qᵀ Σ)
+
+Every product is brought to its canonical form at once, equal products are merged, and the mean of a product is
+computed once. Pairings are never enumerated: E tr((XᵀX)¹⁰) has 654,729,075 of them and some hundred
+canonical products. Products of powers of W = XᵀX, with at most one constant matrix C beside a power,
+
+    E tr(C W^b) ∏ᵢ tr(W^{mᵢ}),
+
+are a problem on partitions (`wishart`) and go there.
+
+References: Isserlis (1918); Letac and Massam (2004); Graczyk, Letac and Massam (2005).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+from .gaussian import NoClosedForm
+from .reading import is_random
+from .variables import GaussianScalar, GaussianVector, Row, TokenMatrix
+from .wishart import isotropic_moment, wishart_moment
+from .words import Alphabet, Law, Product, WordPolynomial, exact, matrix_words, scalar_words
+
+__all__ = ["Wick", "matrix_expectation", "scalar_moment", "wick", "word_polynomial"]
+
+Value = dict[Product, int]  # a polynomial in constant words
+
+
+@dataclass
+class Wick:
+    """The means of products of closed words over one alphabet, each computed once.
+
+    Args:
+        alphabet: the letters and their laws.
+        by_partitions: send powers of one XᵀX to the recursion on partitions; both routes agree.
+    """
+
+    alphabet: Alphabet
+    by_partitions: bool = True
+    memory: dict[Product, Value] = field(default_factory=dict)
+    powers: dict[str, _Power | None] = field(default_factory=dict)
+
+    def mean(self, words: Product) -> Value:
+        """E of a product of closed words, as a polynomial in constant words."""
+        constant = tuple(word for word in words if word in self.alphabet._scalars or not self._is_random(word))
+        random = tuple(word for word in words if word not in constant)
+        letters = Counter("".join(random))
+        for law in set(self.alphabet.laws.values()):
+            if law.mean is None and (letters[law.row] + letters[law.column]) % 2:
+                return {}
+        value = self.value(tuple(sorted(random)))
+        return {tuple(sorted(constant + key)): c for key, c in value.items()} if constant else value
+
+    def _is_random(self, word: str) -> bool:
+        return self.alphabet.is_random_word(word)
+
+    def value(self, state: Product) -> Value:
+        """E of a sorted product of random closed words."""
+        if not state:
+            return {(): 1}
+        if state not in self.memory:
+            known = self._by_partitions(state) if self.by_partitions else None
+            self.memory[state] = self._recursion(state) if known is None else known
+        return self.memory[state]
+
+    def _recursion(self, state: Product) -> Value:
+        result: Value = {}
+        for (constant, rest), count in self._steps(state).items():
+            below = self.value(rest)
+            if constant:
+                for key, c in below.items():
+                    joined = tuple(sorted(constant + key))
+                    result[joined] = result.get(joined, 0) + count * c
+            else:
+                for key, c in below.items():
+                    result[key] = result.get(key, 0) + count * c
+        return result
+
+    def _steps(self, state: Product) -> dict[tuple[Product, Product], int]:
+        """What one letter becomes: {(constant words, random words): how often}."""
+        alphabet = self.alphabet
+        steps: dict[tuple[Product, Product], int] = {}
+        law, index, place = self._first_letter(state)
+        chosen, others = state[index], state[:index] + state[index + 1 :]
+        if chosen[place] == law.column:
+            chosen, place = alphabet.flipped(chosen), len(chosen) - 1 - place
+        rest = chosen[place + 1 :] + chosen[:place]  # the word is tr(g · rest)
+        g, gt, cov, scale = law.row, law.column, law.covariance, law.covariance_scale
+
+        def add(word: str, size: sp.Expr, second: str | None, others: Product, scale: Product, count: int) -> None:
+            factor, constant, random = alphabet.closed(word, size)
+            if second is not None:
+                factor2, constant2, random2 = alphabet.closed(second, law.rows)
+                factor, constant, random = factor * factor2, constant + constant2, random + random2
+            if factor:
+                key = (constant + scale, tuple(sorted(random + others)) if random else others)
+                steps[key] = steps.get(key, 0) + factor * count
+
+        if law.mean is not None:
+            add(law.mean + rest, law.rows, None, others, law.mean_scale, 1)
+        for p, c in enumerate(rest):
+            if c == gt:
+                add(rest[:p] + cov, law.columns, rest[p + 1 :], others, scale, 1)
+            elif c == g:
+                add(rest[:p] + alphabet.flipped(rest[p + 1 :]) + cov, law.columns, None, others, scale, 1)
+        for word, count in Counter(others).items():
+            if g not in word and gt not in word:
+                continue
+            i = others.index(word)
+            remaining = others[:i] + others[i + 1 :]
+            for p, c in enumerate(word):
+                if c == gt:
+                    add(rest + word[p + 1 :] + word[:p] + cov, law.columns, None, remaining, scale, count)
+                elif c == g:
+                    turned = alphabet.flipped(word[p + 1 :] + word[:p])
+                    add(rest + turned + cov, law.columns, None, remaining, scale, count)
+        return steps
+
+    def _first_letter(self, state: Product) -> tuple[Law, int, int]:
+        """One Gaussian after the other, and of its words the shortest first: it has the fewest partners inside."""
+        laws = self.alphabet.laws
+        first = min(c for word in state for c in word if c in laws)
+        law = laws[first]
+        length, index = min((len(word), i) for i, word in enumerate(state) if law.row in word or law.column in word)
+        place = next(p for p, c in enumerate(state[index]) if c in (law.row, law.column))
+        return law, index, place
+
+    # --- powers of one XᵀX ---
+
+    def _by_partitions(self, state: Product) -> Value | None:
+        """E tr(C W^b) ∏ tr(W^{mᵢ}) through the moments of a Wishart matrix; None for any other product."""
+        powers = []
+        for word in state:
+            if word not in self.powers:
+                self.powers[word] = self._power(word)
+            power = self.powers[word]
+            if power is None:
+                return None
+            powers.append(power)
+        law = powers[0].law
+        beside = [power for power in powers if power.beside]
+        if len(beside) > 1 or law.mean is not None or any(power.law != law for power in powers):
+            return None
+        parts = tuple(power.exponent for power in powers if not power.beside)
+        if law.covariance:
+            return self._general(law, beside, parts)
+        return self._isotropic(law, beside, parts)
+
+    def _power(self, word: str) -> _Power | None:
+        """A word read as tr(C W^b) with C constant, or None."""
+        first = next((c for c in word if c in self.alphabet.laws), None)
+        if first is None:
+            return None
+        law = self.alphabet.laws[first]
+        gram = law.column + law.row
+        number = word.count(law.row)
+        if 2 * number == len(word) and (gram * number in (word, word[1:] + word[0])):
+            return _Power(law, "", number)
+        for reading in (word, self.alphabet.flipped(word)):
+            start = (reading + reading).find(gram * number)
+            if number and start >= 0:
+                beside = (reading + reading)[start + 2 * number : start + len(word)]
+                if not self.alphabet.is_random_word(beside):
+                    return _Power(law, beside, number)
+        return None
+
+    def _general(self, law: Law, beside: list[_Power], parts: Product | tuple[int, ...]) -> Value:
+        alphabet = self.alphabet
+        exponents: Any = parts
+        exponent, constant = (beside[0].exponent, beside[0].beside) if beside else (0, "")
+        result: Value = {}
+        total = exponent + sum(exponents)
+        for (s, a, partition), count in wishart_moment(exponent, tuple(exponents)).items():
+            words: list[str] = list(law.covariance_scale * total)
+            factor = count
+            pieces = [alphabet.closed("", law.rows)] * a
+            pieces += [alphabet.closed(law.covariance * j, law.columns) for j in partition]
+            if beside:
+                pieces.append(alphabet.closed(constant + law.covariance * s, law.columns))
+            for piece in pieces:
+                factor *= piece.factor
+                words.extend(piece.constant)
+            key = tuple(sorted(words))
+            result[key] = result.get(key, 0) + factor
+        return result
+
+    def _isotropic(self, law: Law, beside: list[_Power], parts: Any) -> Value:
+        """Σ = c I: E W^b ∏ tr W^{mᵢ} is I/d times its trace."""
+        alphabet = self.alphabet
+        exponents = (*parts, *(power.exponent for power in beside))
+        scale = law.covariance_scale * sum(exponents)
+        shared = alphabet.closed(beside[0].beside, law.columns) if beside else alphabet.closed("", law.columns)
+        rows, columns = alphabet.closed("", law.rows), alphabet.closed("", law.columns)
+        result: Value = {}
+        for (a, b), count in isotropic_moment(tuple(exponents)).items():
+            words = rows.constant * a + columns.constant * (b - 1) + shared.constant + scale
+            factor = rows.factor**a * columns.factor ** (b - 1) * shared.factor
+            key = tuple(sorted(words))
+            result[key] = result.get(key, 0) + count * factor
+        return result
+
+
+@dataclass(frozen=True)
+class _Power:
+    """A word tr(C W^b)."""
+
+    law: Law
+    beside: str
+    exponent: int
+
+
+# --- entry ---------------------------------------------------------------------------------
+
+
+def word_polynomial(expr: sp.Expr, symmetric: frozenset[sp.Expr] = frozenset()) -> WordPolynomial:
+    """A scalar or matrix expression read into words.
+
+    Args:
+        expr: a polynomial in traces, `dot`, `quad` and 1 × 1 products, or a matrix polynomial.
+        symmetric: parameters known to be symmetric; covariances are.
+
+    Raises:
+        NoClosedForm: where the expression is not a polynomial in its random matrices.
+    """
+    alphabet = Alphabet(frozenset(symmetric) | _covariances(expr))
+    if not getattr(expr, "is_Matrix", False) or expr.shape == (1, 1):
+        return WordPolynomial(scalar_words(expr, alphabet), alphabet)
+    rows, columns = expr.shape
+    terms = matrix_words(expr, alphabet)
+    marker = alphabet.marker(columns, rows)
+    result: dict[Product, sp.Expr] = {}
+    for (words, word), coefficient in terms.items():
+        factor, constant, random = alphabet.closed(word + marker, rows)
+        key = tuple(sorted((*words, *constant, *random)))
+        result[key] = result.get(key, sp.Integer(0)) + factor * coefficient
+    return WordPolynomial(result, alphabet, (rows, columns), marker)
+
+
+def _covariances(expr: sp.Expr) -> frozenset[sp.Expr]:
+    """The matrices that are symmetric because a law says so."""
+    found = set()
+    for node in sp.preorder_traversal(expr):
+        if isinstance(node, GaussianVector):
+            found.add(node.covariance)
+        elif isinstance(node, TokenMatrix):
+            found |= {group.covariance for group in node.groups}
+    for covariance in list(found):
+        terms = covariance.args if isinstance(covariance, sp.MatAdd) else (covariance,)
+        bare = [term.as_coeff_matrices()[1] if isinstance(term, sp.MatMul) else [term] for term in terms]
+        # Of a symmetric sum whose other terms are symmetric by their looks, the last one is symmetric too.
+        looks = Alphabet()
+        unsure = [factors for factors in bare if not looks.is_symmetric(sp.MatMul(*factors))]
+        if len(unsure) == 1 and len(unsure[0]) == 1:
+            found.add(unsure[0][0])
+    for matrix in list(found):
+        if isinstance(matrix, (sp.Inverse, sp.MatPow, sp.Transpose)):
+            found.add(matrix.args[0])
+    return frozenset(found)
+
+
+def wick(
+    polynomial: WordPolynomial,
+    scalars: Callable[[sp.Expr], sp.Expr] | None = None,
+    by_partitions: bool = True,
+) -> WordPolynomial:
+    """The mean of a polynomial in words, in the same compact form.
+
+    Args:
+        polynomial: from `word_polynomial`.
+        scalars: the mean of random coefficients, which are independent of the words; default `scalar_moment`.
+        by_partitions: as for `Wick`.
+    """
+    engine = Wick(polynomial.alphabet, by_partitions)
+    result: dict[Product, sp.Expr] = {}
+    for words, coefficient in polynomial.terms.items():
+        factor = (scalars or scalar_moment)(coefficient) if is_random(coefficient) else coefficient
+        for key, count in engine.mean(words).items():
+            term = count * factor
+            result[key] = result[key] + term if key in result else term
+    terms = {key: c for key, c in result.items() if c != 0}
+    return WordPolynomial(terms, polynomial.alphabet, polynomial.shape, polynomial.marker)
+
+
+def matrix_expectation(
+    expr: sp.Expr,
+    *,
+    symmetric: frozenset[sp.Expr] = frozenset(),
+    scalars: Callable[[sp.Expr], sp.Expr] | None = None,
+) -> sp.Expr:
+    """The expectation of a polynomial in Gaussian matrices and vectors, with symbolic sizes.
+
+        E tr(XᵀX A XᵀX B) = n² tr(ΣAΣB) + n tr(ΣAᵀΣB) + n tr(AΣ) tr(BΣ),   X of n i.i.d. rows N(0, Σ)
+
+    Several independent Gaussian matrices and vectors with means, single rows X[0, :] beside the whole
+    matrix, parameters, their transposes and inverses of constants.
+
+    Args:
+        expr: a scalar expression in `Trace`, `dot`, `quad` and 1 × 1 products, or a matrix expression.
+        symmetric: parameters known to be symmetric, beside the covariances.
+        scalars: the mean of coefficients that are random scalars; default: polynomials in Gaussian scalars.
+
+    Returns:
+        An expression for a scalar or 1 × 1 argument, a MatrixExpr of the same shape otherwise.
+
+    Raises:
+        NoClosedForm: for what is not a polynomial in its random matrices; the message names it.
+
+    >>> from .variables import GaussianMatrix
+    >>> n, d = sp.symbols("n d", integer=True, positive=True)
+    >>> A, S = sp.MatrixSymbol("A", d, d), sp.MatrixSymbol("S", d, d)
+    >>> X = GaussianMatrix("X", n, d, covariance=S)
+    >>> matrix_expectation(sp.Trace(X.T*X*A))
+    n*Trace(A*S)
+    >>> matrix_expectation(X.T*X*A*X.T*X)
+    (n*Trace(A*S))*S + n*S*A.T*S + n**2*S*A*S
+    """
+    if isinstance(expr, sp.MatrixBase):
+        means = expr.applyfunc(lambda entry: matrix_expectation(entry, symmetric=symmetric, scalars=scalars))
+        return means[0, 0] if expr.shape == (1, 1) else means.as_immutable()
+    return wick(word_polynomial(exact(expr), symmetric), scalars).expr()
+
+
+def scalar_moment(expr: sp.Expr) -> sp.Expr:
+    """The mean of a polynomial in Gaussian scalars: E a f = E[a] E f + Σ_b Cov(a, b) E ∂f/∂b.
+
+    Raises:
+        NoClosedForm: for other random scalars; the message names them.
+
+    >>> from .variables import gaussians
+    >>> a, b = gaussians("a b", mean=[1, 0], covariance=[[2, 1], [1, 3]])
+    >>> scalar_moment(a**2*b**2)
+    11
+    """
+    variables = sorted(expr.atoms(GaussianScalar), key=sp.default_sort_key)
+    symbols = {a: sp.Dummy(a.name) for a in variables}
+    plain = expr.xreplace(symbols)
+    if is_random(plain) or not plain.is_polynomial(*symbols.values()):
+        raise NoClosedForm(f"no rule for a random factor beside random matrices other than a polynomial: {expr}")
+    poly = sp.Poly(plain, *symbols.values())
+    memory: dict[tuple[int, ...], sp.Expr] = {(0,) * len(variables): sp.Integer(1)}
+
+    def moment(powers: tuple[int, ...]) -> sp.Expr:
+        if powers not in memory:
+            i = next(i for i, power in enumerate(powers) if power)
+            a, rest = variables[i], _less(powers, i)
+            total = a.family.mean[a.index] * moment(rest)
+            for j, b in enumerate(variables):
+                if rest[j] and b.family == a.family:
+                    total += rest[j] * a.family.covariance[a.index, b.index] * moment(_less(rest, j))
+            memory[powers] = sp.expand(total)
+        return memory[powers]
+
+    return sp.Add(*(coefficient * moment(powers) for powers, coefficient in poly.terms()))
+
+
+def _less(powers: tuple[int, ...], i: int) -> tuple[int, ...]:
+    return (*powers[:i], powers[i] - 1, *powers[i + 1 :])
