@@ -15,10 +15,9 @@ Transactions on Computers 66 (2017) 1281.
 
 from __future__ import annotations
 
-import difflib
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from functools import lru_cache
@@ -33,6 +32,7 @@ from theory.risk import Risk
 from .ball_program import Program, write_program
 from .ball_rules import Function, Number, add_rule, float_value, lift, shown
 from .envelopes import NoBallRule
+from .parameters import by_symbol, learn_sizes
 from .quadrature import QuadratureBudgetExceeded
 
 __all__ = [
@@ -82,7 +82,8 @@ class _Evaluator:
 
     def __call__(self, values: Sequence[Any], prec: int | None = None) -> tuple[arb, ...]:
         if len(values) != len(self.symbols):
-            raise ValueError(f"expected {len(self.symbols)} values, for {_listed(self.symbols)}, got {len(values)}")
+            names = ", ".join(map(str, self.symbols)) or "no symbol"
+            raise ValueError(f"expected {len(self.symbols)} values, for {names}, got {len(values)}")
         if prec is None or prec == ctx.prec:
             return tuple(_as_real(x) for x in self.program.values(values))
         with ctx.workprec(prec):
@@ -179,7 +180,8 @@ def ball(
         raise ValueError(f"expected 1 <= digits <= 1000, got digits={digits!r}")
     expr = expr_or_risk.expr if isinstance(expr_or_risk, Risk) else expr_or_risk
     expr = _expression(expr)
-    given = _named(expr, expr_or_risk, values or {})
+    needed = {symbol for symbol in expr.free_symbols if isinstance(symbol, (sp.Symbol, sp.MatrixSymbol))}
+    given = by_symbol(expr_or_risk, needed, values or {})
     symbols = tuple(sorted(given, key=sp.default_sort_key))
     exact = [_exact_value(symbol, given[symbol]) for symbol in symbols]
     exact, symbols = _with_sizes(exact, symbols)
@@ -240,67 +242,7 @@ def _expression(expr: Any) -> sp.Basic:
     raise TypeError(f"expected a sympy expression or a risk, got {expr!r} of type {type(expr).__name__}")
 
 
-# Names
-
-
-def _symbols(expr: sp.Basic) -> set[sp.Basic]:
-    return {symbol for symbol in expr.free_symbols if isinstance(symbol, (sp.Symbol, sp.MatrixSymbol))}
-
-
-def _named(expr: sp.Basic, expr_or_risk: Any, values: Mapping[Any, Any]) -> dict[sp.Basic, Any]:
-    """The values by symbol."""
-    if not isinstance(values, Mapping):
-        raise TypeError(f"expected a dict of values by name, got {values!r} of type {type(values).__name__}")
-    needed = _symbols(expr)
-    allowed = set(needed)
-    if isinstance(expr_or_risk, Risk):
-        allowed |= {p for p in expr_or_risk.parameters if isinstance(p, (sp.Symbol, sp.MatrixSymbol))}
-        allowed |= set(expr_or_risk.domain.symbols if expr_or_risk.domain is not None else ())
-    sizes = {
-        size
-        for symbol in allowed
-        if isinstance(symbol, sp.MatrixSymbol)
-        for side in symbol.shape
-        for size in side.free_symbols
-    }
-    allowed |= sizes
-    by_name: dict[str, list[sp.Basic]] = {}
-    for symbol in allowed:
-        by_name.setdefault(str(symbol), []).append(symbol)
-    given: dict[sp.Basic, Any] = {}
-    unknown = []
-    for key, number in values.items():
-        candidates = [key] if key in allowed else by_name.get(key, []) if isinstance(key, str) else []
-        if not candidates:
-            unknown.append(key)
-            continue
-        if len(candidates) > 1:
-            raise ValueError(
-                f"expected one symbol named {key}, got {len(candidates)} that differ in their "
-                "assumptions; pass the symbols"
-            )
-        if candidates[0] in given:
-            raise ValueError(f"expected one value for {candidates[0]}, got two: by name and by symbol")
-        given[candidates[0]] = number
-    missing = needed - set(given) - sizes
-    if unknown or missing:
-        raise ValueError(_misnamed(needed, unknown, missing))
-    return given
-
-
-def _misnamed(needed: Iterable[Any], unknown: Sequence[Any], missing: Iterable[Any]) -> str:
-    names = sorted(str(symbol) for symbol in needed)
-    lines = [f"expected a value for each of {', '.join(names) or 'no symbol'}"]
-    absent = sorted(str(symbol) for symbol in missing)
-    if absent:
-        lines.append(f"missing: {', '.join(absent)}")
-    for key in unknown:
-        close = difflib.get_close_matches(str(key), names, n=2, cutoff=0.5)
-        hint = f" (did you mean {' or '.join(close)}?)" if close else ""
-        if isinstance(key, sp.Basic) and str(key) in names:
-            hint = f" (the formula's {key} has other assumptions; pass its name)"
-        lines.append(f"unknown: {key}{hint}")
-    return "; ".join(lines)
+# --- what comes in -------------------------------------------------------------------------------
 
 
 def _check_domain(risk: Risk, known: Mapping[sp.Basic, Any]) -> None:
@@ -318,15 +260,8 @@ def _check_domain(risk: Risk, known: Mapping[sp.Basic, Any]) -> None:
                 raise ValueError(f"expected {condition}, under which the risk was derived, got {point}")
 
 
-def _listed(symbols: Iterable[Any]) -> str:
-    return ", ".join(str(symbol) for symbol in symbols) or "no symbol"
-
-
 def _point(given: Mapping[sp.Basic, Any]) -> str:
     return shown(", ".join(f"{symbol}={number}" for symbol, number in given.items())) or "the point without parameters"
-
-
-# Values
 
 
 def _exact_value(symbol: sp.Basic, given: Any) -> Any:
@@ -416,17 +351,10 @@ def _with_sizes(exact: list[Any], symbols: tuple[sp.Basic, ...]) -> tuple[list[A
     """The values with the sizes that the arrays tell; arrays of the wrong shape are refused."""
     known: dict[sp.Basic, Any] = dict(zip(symbols, exact, strict=True))
     sizes = {symbol: sp.Rational(int(v.p), int(v.q)) for symbol, v in known.items() if isinstance(v, fmpq)}
-    for symbol, value in list(known.items()):
-        if not isinstance(value, fmpq_mat):
-            continue
-        found = (value.nrows(), value.ncols())
-        for size, number in zip(symbol.shape, found, strict=True):
-            expected = size.xreplace(sizes)
-            if isinstance(expected, sp.Symbol):
-                sizes[expected] = sp.Integer(number)
-                known[expected] = fmpq(number)
-            elif expected.is_Integer and int(expected) != number:
-                raise ValueError(f"expected {symbol} of shape {symbol.shape}, got an array of shape {found}")
+    for symbol, value in known.items():
+        if isinstance(value, fmpq_mat):
+            learn_sizes(symbol, (value.nrows(), value.ncols()), sizes)
+    known.update((size, fmpq(int(number))) for size, number in sizes.items() if size not in known)
     order = tuple(sorted(known, key=sp.default_sort_key))
     return [known[symbol] for symbol in order], order
 

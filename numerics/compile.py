@@ -12,7 +12,6 @@ finite and within the assumptions of its symbol, and what goes out is a finite r
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +27,7 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 from theory.risk import Risk
 from theory.variables import Dot
 
+from .parameters import by_symbol, learn_sizes
 from .tape import Tape, run
 from .tape_writer import Writer, refusal
 
@@ -143,7 +143,7 @@ def _matrix_scalars(expr: sp.Basic) -> set[sp.Expr]:
     return set().union(*(_matrix_scalars(argument) for argument in expr.args))
 
 
-def _shaped(matrix: sp.MatrixSymbol, array: np.ndarray, sizes: dict[sp.Basic, int]) -> np.ndarray:
+def _shaped(matrix: sp.MatrixSymbol, array: np.ndarray, sizes: dict[sp.Basic, sp.Expr]) -> np.ndarray:
     """The array of a matrix symbol as 2-D, its symbolic sizes learnt or compared with the others'."""
     rows, columns = matrix.shape
     if array.ndim == 1 and columns == 1:
@@ -152,19 +152,13 @@ def _shaped(matrix: sp.MatrixSymbol, array: np.ndarray, sizes: dict[sp.Basic, in
         array = array[None, :]
     if array.ndim != 2:
         raise ValueError(f"expected {matrix.name} of shape ({rows}, {columns}), got shape {array.shape}")
-    for size, found in zip((rows, columns), array.shape, strict=True):
-        expected = size.xreplace({symbol: sp.Integer(n) for symbol, n in sizes.items()})
-        if isinstance(expected, sp.Symbol):
-            sizes[expected] = found
-        elif expected.is_Integer and int(expected) != found:
-            so = f" with {size}={expected}" if size != expected else ""
-            raise ValueError(f"expected {matrix.name} of shape ({rows}, {columns}){so}, got shape {array.shape}")
+    learn_sizes(matrix, array.shape, sizes)
     return array
 
 
 def _point(arrays: Mapping[sp.Basic, Any], numbers: Mapping[sp.Basic, float]) -> dict[sp.Basic, Any]:
     """Every number and every array of a point, and the sizes that the arrays tell."""
-    sizes: dict[sp.Basic, int] = {symbol: int(x) for symbol, x in numbers.items() if float(x).is_integer()}
+    sizes: dict[sp.Basic, sp.Expr] = {s: sp.Integer(int(x)) for s, x in numbers.items() if float(x).is_integer()}
     shaped = {matrix: _shaped(matrix, np.asarray(array), sizes) for matrix, array in arrays.items()}
     return {**{symbol: float(size) for symbol, size in sizes.items()}, **numbers, **shaped}
 
@@ -395,9 +389,9 @@ def value(expr_or_risk: Any, values: Mapping[Any, Any]) -> float | np.ndarray:
     """
     expr = expr_or_risk.expr if isinstance(expr_or_risk, Risk) else expr_or_risk
     if isinstance(expr, sp.MatrixBase) or getattr(expr, "is_Matrix", False):
-        return _matrix_value(expr, _named(_symbols(expr), expr_or_risk, values))
+        return _matrix_value(expr, by_symbol(expr_or_risk, _symbols(expr), values))
     expr = _expression(expr)
-    given = _named(_symbols(expr), expr_or_risk, values)
+    given = by_symbol(expr_or_risk, _symbols(expr), values)
     arguments = tuple(sorted(given, key=sp.default_sort_key))
     _check_conditions(expr_or_risk, given)
     return _compiled((expr,), arguments)(*(given[symbol] for symbol in arguments))[0]
@@ -424,7 +418,7 @@ def gradient(risk: Risk, values: Mapping[Any, Any]) -> dict[str, float | np.ndar
         raise TypeError(f"expected a risk, got {_short(risk)} of type {type(risk).__name__}")
     derivatives = dict(risk.gradient())
     symbols = _symbols(risk.expr).union(*(_symbols(entry) for entry in derivatives.values()))
-    given = _named(symbols, risk, values)
+    given = by_symbol(risk, symbols, values)
     arguments = tuple(sorted(given, key=sp.default_sort_key))
     scalars = {p: entry for p, entry in derivatives.items() if not getattr(entry, "is_Matrix", False)}
     _check_conditions(risk, given)
@@ -432,59 +426,6 @@ def gradient(risk: Risk, values: Mapping[Any, Any]) -> dict[str, float | np.ndar
     found = dict(zip(scalars, numbers, strict=True))
     found.update((p, _matrix_value(entry, given)) for p, entry in derivatives.items() if p not in scalars)
     return {str(p): found[p] for p in derivatives}
-
-
-def _named(needed: frozenset[sp.Basic], expr_or_risk: Any, values: Mapping[Any, Any]) -> dict[sp.Basic, Any]:
-    """The values by symbol, names looked up among the symbols of the formula."""
-    if not isinstance(values, Mapping):
-        raise TypeError(f"expected a dict of values, got {_short(values)} of type {type(values).__name__}")
-    allowed = set(needed)
-    if isinstance(expr_or_risk, Risk):
-        allowed |= {p for p in expr_or_risk.parameters if isinstance(p, (sp.Symbol, sp.MatrixSymbol))}
-        allowed |= set(expr_or_risk.domain.symbols if expr_or_risk.domain is not None else ())
-    matrices = [symbol for symbol in allowed if isinstance(symbol, sp.MatrixSymbol)]
-    sizes = {symbol for matrix in matrices for size in matrix.shape for symbol in size.free_symbols}
-    allowed |= sizes
-    by_name: dict[str, list[sp.Basic]] = {}
-    for symbol in allowed:
-        by_name.setdefault(symbol.name, []).append(symbol)
-    given: dict[sp.Basic, Any] = {}
-    unknown = []
-    for key, number in values.items():
-        if key in allowed:
-            symbol = key
-        elif isinstance(key, str) and len(by_name.get(key, [])) == 1:
-            symbol = by_name[key][0]
-        elif isinstance(key, str) and key in by_name:
-            raise ValueError(
-                f"expected one symbol named {key}, got {len(by_name[key])} that differ in their assumptions; "
-                "pass the symbols instead of the name"
-            )
-        else:
-            unknown.append(key)
-            continue
-        if symbol in given:
-            raise ValueError(f"expected one value for {symbol}, got two: by name and by symbol")
-        given[symbol] = number
-    missing = needed - set(given) - sizes
-    if unknown or missing:
-        raise ValueError(_misnamed(sorted(str(symbol) for symbol in needed), unknown, missing))
-    return given
-
-
-def _misnamed(needed: list[str], unknown: list[Any], missing: Iterable[Any]) -> str:
-    lines = [f"expected a value for each of {', '.join(needed) or 'no symbol'}"]
-    if missing:
-        lines.append(f"missing: {_list(missing)}")
-    for key in unknown:
-        close = difflib.get_close_matches(str(key), needed, n=2, cutoff=0.5)
-        hint = ""
-        if isinstance(key, sp.Basic) and str(key) in needed:
-            hint = f" (the formula's {key} has other assumptions; pass its name)"
-        elif close:
-            hint = f" (did you mean {' or '.join(close)}?)"
-        lines.append(f"unknown: {key}{hint}")
-    return "; ".join(lines)
 
 
 def _check_conditions(expr_or_risk: Any, given: Mapping[sp.Basic, Any]) -> None:
