@@ -699,7 +699,7 @@ def _certified_coordinates(
     by=[
         WithSimulator(
             MonteCarloAgreement(
-                resolution=0.008,
+                resolution=0.01,
                 models=MODELS,
                 second_moment=second_moment_of_the_loss,
                 coordinates=_certified_coordinates,
@@ -732,7 +732,7 @@ def bayes_risk_is_the_mean_of_the_bayes_predictor():
 def nishimori_identity():
     """E p_J = E Σ p_ℓ²: the informative token and a token drawn from the posterior have the same law. Given the
     prompt p_J − Σ p_ℓ² has mean zero and at most the variance 1/4 of a number in [0, 1]."""
-    return Agreement(sp.Integer(0), "p_J − Σ p_ℓ²")
+    return Agreement(sp.Integer(0), "posterior weight of the informative token less the sum of the squared weights")
 
 
 @claim(on=Domain({m: (Q(1, 4), 5)}), by=[CertifiedNumerics(digits=15, points=4)], source=DERIVED)
@@ -749,9 +749,9 @@ def more_tokens_are_harder():
     return Inequality(BayesExcess(L, m, 1, 1, 2), "<", BayesExcess(L + 1, m, 1, 1, 2))
 
 
-@claim(on=Domain({m: (9, 13), L: (2, 10)}), by=[CertifiedNumerics(digits=2, points=3)], source=DERIVED)
+@claim(on=Domain({m: (8, 11), L: (2, 10)}), by=[CertifiedNumerics(digits=2, points=2)], source=DERIVED)
 def bayes_excess_for_strong_signals():
-    """For γ = σ = 1 and ν = m² from 81 to 169 the Bayes excess is (L−1) √π/(2√ν) e^{−ν/4} (1 − π²/(4ν) + r) with
+    """For γ = σ = 1 and ν = m² from 64 to 121 the Bayes excess is (L−1) √π/(2√ν) e^{−ν/4} (1 − π²/(4ν) + r) with
     |r| < 16/ν²; the next term of the expansion is 5π⁴/(32ν²), about 15.2/ν²."""
     leading = (L - 1) * sp.sqrt(sp.pi) / (2 * m) * sp.exp(-(m**2) / 4)
     ratio = BayesExcess(L, m, 1, 1, 2) / leading
