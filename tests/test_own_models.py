@@ -440,6 +440,29 @@ OWN["a query token under erf"] = Own(
 )
 
 
+class SomeToken(Law):
+    """I.i.d. tokens, the target on a token at a uniform location, which may be the query's."""
+
+    def tokens(self) -> GaussianMatrix:
+        return GaussianMatrix("X", L, d)
+
+    def target(self) -> sp.Expr:
+        return dot(self.tokens()[J, :], v_star)
+
+
+def draw_some_token(rng, n, *, v_star, L):
+    X = rng.normal(size=(n, L, len(v_star)))
+    return X, X[np.arange(n), rng.integers(L, size=n)] @ v_star
+
+
+OWN["a location that may be the query's"] = Own(
+    SomeToken(),
+    TokenLayer(lambda X: summed(sp.erf(dot(X[l, :], k)) * dot(X[l, :], v)) + dot(X[0, :], w)),
+    Simulator(draw_some_token, lambda X, *, k, v, w: np.sum(erf(X @ k) * (X @ v), axis=1) + X[:, 0] @ w),
+    numbers(vectors_of="k v w v_star", L=(1, 4)),
+)
+
+
 @dataclass(frozen=True)
 class OneVector(Law):
     """A vector x ~ N(0, S) and a noisy function of ⟨x, v*⟩."""
