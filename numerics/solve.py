@@ -22,15 +22,10 @@ from theory.risk import Risk
 from theory.stationary import Box, Certificate, Nature, StationaryPoint, StationarySet
 
 from .balls import compile_ball
-from .certify import (
-    Zero,
-    certified_zeros,
-    eigenvalue_balls,
-    exact_ends,
-    flow_signature,
-    jacobian_balls,
-    signature,
-)
+from .certify import Zero, certified_zeros
+from .exact_numbers import exact_ends
+from .krawczyk import jacobian_balls
+from .signature import eigenvalue_balls, flow_signature, signature
 
 __all__ = ["is_singular", "stationary_points"]
 
