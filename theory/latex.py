@@ -5,9 +5,8 @@ r"""Formulas as LaTeX: the names of the field, exact numbers, long sums over sev
     Φ(x), Φ₂(h, k; ρ)  \Phi{\left(x \right)}, \Phi_{2}{\left(h,k;\rho \right)}
     ⟨u, v⟩             \left\langle u, v\right\rangle
 
-Names are data. A symbol called `x}\input{a` is printed with those very characters and does
-nothing else. Two symbols that would look the same (to sympy, one name with two assumptions
-makes two symbols) are told apart by a prime.
+Names are data, and `theory.letters` prints them. Two symbols that would look the same (to sympy, one
+name with two assumptions makes two symbols) are told apart by a prime.
 
 A formula wider than a line is an `aligned` block, split where a reader would split it: at the terms
 of the sum, then inside the brackets of a long product. Everything needs amsmath and amssymb only,
@@ -17,185 +16,20 @@ and reads the same in a notebook.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
-from sympy.printing.latex import LatexPrinter, accepted_latex_functions
+from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
+
+from .letters import function_name, sentence_to_latex, symbol_name
 
 __all__ = ["chain", "document", "related", "sentence_to_latex", "to_latex"]
 
 LINE = 90  # characters of rendered width: a line of a page, or of a notebook cell
-
-# --- Names and sentences ------------------------------------------------------------------------
-
-_GREEK = """
-alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi
-psi omega varepsilon vartheta varphi varrho varsigma Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi
-Omega ell hbar
-"""
-_WORDS = {name: rf"\{name}" for name in _GREEK.split()} | {"lam": r"\lambda", "omicron": "o"}
-_SUPERSCRIPTS = {"star": r"\star", "prime": r"\prime", "dagger": r"\dagger"}
-_ACCENTS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde", "dot": r"\dot"}
-_NAME = re.compile(r"([A-Za-z]+|[Α-Ωα-ωϕϵ])([0-9]*)((?:_[A-Za-z0-9]+)*)")
-
-
-def _pairs(table: str) -> dict[str, str]:
-    words = table.split()
-    return dict(zip(words[::2], words[1::2], strict=True))
-
-
-_COMMANDS = r"""
-α alpha β beta γ gamma δ delta ε varepsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu ξ xi
-π pi ρ rho ς varsigma σ sigma τ tau υ upsilon φ varphi χ chi ψ psi ω omega ϕ phi ϵ epsilon ϑ vartheta µ mu
-ℓ ell Γ Gamma Δ Delta Θ Theta Λ Lambda Ξ Xi Π Pi Σ Sigma Υ Upsilon Φ Phi Ψ Psi Ω Omega ≤ le ≥ ge ≠ ne
-≈ approx ≡ equiv ∼ sim ∝ propto ± pm ∓ mp × times · cdot ÷ div ∗ ast ⋆ star ∘ circ ⊗ otimes ⊙ odot ⊕ oplus
-→ to ← leftarrow ↔ leftrightarrow ↦ mapsto ⇒ Rightarrow ⇔ Leftrightarrow ∞ infty ∂ partial ∇ nabla ∫ int
-∑ sum ∏ prod √ surd ∈ in ∉ notin ⊂ subset ⊆ subseteq ∪ cup ∩ cap ∅ emptyset ∧ wedge ∨ vee ¬ neg ∀ forall
-∃ exists ⟨ langle ⟩ rangle ‖ Vert ∥ parallel ⊥ perp ⊤ top ⌊ lfloor ⌋ rfloor ⌈ lceil ⌉ rceil … ldots
-⋯ cdots † dagger ∎ square \ backslash ^ wedge ~ sim { { } } _ _ $ $ % % # # & &
-"""
-_MATH_CHARACTERS = _pairs(_COMMANDS)
-_PLAIN = {
-    "ο": "o",
-    "−": "-",
-    "′": r"\prime ",
-    "″": r"\prime\prime ",
-    "'": r"\prime ",
-    " ": r"\ ",
-    "°": r"{}^{\circ}",
-    "½": r"\tfrac{1}{2}",
-    "¼": r"\tfrac{1}{4}",
-    "¾": r"\tfrac{3}{4}",
-}
-_MARKS = {  # combining accent: in mathematics, in text
-    "\u0300": ("grave", "`"),
-    "\u0301": ("acute", "'"),
-    "\u0302": ("hat", "^"),
-    "\u0303": ("tilde", "~"),
-    "\u0304": ("bar", "="),
-    "\u0305": ("bar", "="),
-    "\u0306": ("breve", "u "),
-    "\u0307": ("dot", "."),
-    "\u0308": ("ddot", '"'),
-    "\u030a": ("mathring", "r "),
-    "\u030b": ("ddot", "H "),
-    "\u030c": ("check", "v "),
-    "\u0327": ("underline", "c "),
-    "\u0328": ("underline", "c "),  # the ogonek is not in the fonts of plain pdflatex; a cedilla is
-}
-_TEXT = r"""
-\ \textbackslash{} { \{ } \} _ \_ $ \$ % \% # \# & \& ^ \textasciicircum{} ~ \textasciitilde{} ` \`{} " ''
-– -- — --- ’ ' ‘ ` “ `` ” '' ‑ - … \dots{} ß \ss{} ø \o{} Ø \O{} ł \l{} Ł \L{} æ \ae{} Æ \AE{} ı \i{}
-§ \S{}
-"""
-_TEXT_CHARACTERS = _pairs(_TEXT) | {"\u00a0": "~"}
-
-
-def _math_character(character: str) -> str:
-    """One character as it is printed in mathematics; never a command of the writer's."""
-    if character in _PLAIN:
-        return _PLAIN[character]
-    if character in _MATH_CHARACTERS:
-        command = _MATH_CHARACTERS[character]
-        return rf"\{command}" if not command[0].isalpha() else rf"\{command}{{}}"
-    if " " < character <= "~":
-        return character
-    form, _, base = unicodedata.decomposition(character).partition(" ")
-    points = [chr(int(point, 16)) for point in base.split()] if form.startswith("<") else []
-    if form == "<font>" and points[0].isascii() and points[0].isupper():
-        for style, font in (("DOUBLE-STRUCK", "mathbb"), ("SCRIPT", "mathcal")):
-            if style in unicodedata.name(character):
-                return rf"\{font}{{{points[0]}}}"
-    if form in ("<super>", "<sub>"):
-        return f"{'^' if form == '<super>' else '_'}{{{_math_characters(''.join(points))}}}"
-    if points and form != "<noBreak>":
-        return _math_characters("".join(points))
-    return rf"\mathrm{{U{{+}}{ord(character):04X}}}"
-
-
-def _clusters(text: str) -> list[tuple[str, str]]:
-    """The characters of a text, each with the accent above it, "" where there is none."""
-    clusters: list[tuple[str, str]] = []
-    for character in unicodedata.normalize("NFC", text):
-        base, mark = character, ""
-        parts = unicodedata.normalize("NFD", character)
-        if character not in _MATH_CHARACTERS and len(parts) > 1 and unicodedata.combining(parts[1]):
-            base, mark = parts[0], parts[1]
-        if clusters and unicodedata.combining(base):
-            clusters[-1] = (clusters[-1][0], clusters[-1][1] or base)
-        else:
-            clusters.append((base, mark))
-    return clusters
-
-
-def _math_characters(text: str) -> str:
-    printed = []
-    for base, mark in _clusters(text):
-        character = _math_character(base)
-        printed.append(rf"\{_MARKS[mark][0]}{{{character}}}" if mark in _MARKS else character)
-    return "".join(printed)
-
-
-def _text_character(base: str, mark: str) -> str:
-    if base.isascii() and base.isalpha() and mark in _MARKS:
-        return rf"\{_MARKS[mark][1]}{{{base}}}"
-    if mark or not (base.isascii() or base in _TEXT_CHARACTERS):
-        return rf"\ensuremath{{{_math_characters(base + mark)}}}"
-    if base in _TEXT_CHARACTERS:
-        return _TEXT_CHARACTERS[base]
-    if base in "<>|":
-        return rf"\ensuremath{{{base}}}"
-    return base if " " <= base <= "~" else " "
-
-
-def sentence_to_latex(sentence: str) -> str:
-    r"""A sentence as LaTeX text: every character shows itself, Greek and ‖, ≤, ² included.
-
-    Args:
-        sentence: any text; commands in it are printed, not obeyed. Line breaks become spaces.
-
-    Returns:
-        ASCII text for pdflatex with amssymb.
-
-    >>> print(sentence_to_latex("Owen's T at λ ≤ ½, 100 % of {it}"))
-    Owen's T at \ensuremath{\lambda{}} \ensuremath{\le{}} \ensuremath{\tfrac{1}{2}}, 100 \% of \{it\}
-    """
-    return "".join(_text_character(base, mark) for base, mark in _clusters(sentence))
-
-
-def _word(word: str) -> str:
-    """A name or part of one, of letters or digits only."""
-    if word in _WORDS:
-        return _WORDS[word]
-    if len(word) == 1 or word.isdigit():
-        return word
-    return rf"\mathrm{{{word}}}"
-
-
-def _name(name: str) -> str:
-    r"""The symbol's name: base, subscripts and stars where it follows the pattern, escaped otherwise."""
-    match = _NAME.fullmatch(name)
-    if match is None:
-        return rf"\mathrm{{{_math_characters(name)}}}" if name else r"\mathrm{?}"
-    base, digits, rest = match.groups()
-    printed = _word(base) if base.isascii() else _math_character(base).removesuffix("{}")
-    upper, lower = [], [digits] if digits else []
-    for part in rest.split("_")[1:]:
-        if part in _ACCENTS and printed:
-            printed = rf"{_ACCENTS[part]}{{{printed}}}"
-        elif part in _SUPERSCRIPTS:
-            upper.append(_SUPERSCRIPTS[part])
-        else:
-            lower.append(r"\perp" if part == "perp" else _word(part))
-    above = f"^{{{' '.join(upper)}}}" if upper else ""
-    below = f"_{{{','.join(lower)}}}" if lower else ""
-    return printed + below + above
-
 
 # --- Formulas -----------------------------------------------------------------------------------
 
@@ -226,16 +60,16 @@ class _Printer(LatexPrinter):
         return symbol.name
 
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
-        text, identity = _name(expr.name), self._identity(expr)
+        text, identity = symbol_name(expr.name), self._identity(expr)
         while self.shown.setdefault(text, identity) != identity:
             text = text[:-1] + r" \prime}" if text.endswith(r"\prime}") else text + r"^{\prime}"
         return text
 
     def _print_Str(self, expr: Any) -> str:
-        return _name(expr.name)
+        return symbol_name(expr.name)
 
     def _deal_with_super_sub(self, string: str, style: str = "plain") -> str:
-        return _name(string)
+        return symbol_name(string)
 
     def emptyPrinter(self, expr: Any) -> str:
         return rf"\text{{{sentence_to_latex(str(expr))}}}"
@@ -243,7 +77,7 @@ class _Printer(LatexPrinter):
     def _print_Basic(self, expr: sp.Basic) -> str:
         if isinstance(getattr(expr, "name", None), str):
             return self._print_Symbol(sp.Symbol(expr.name))
-        return self._applied(_head(type(expr).__name__), expr.args)
+        return self._applied(function_name(type(expr).__name__), expr.args)
 
     def _print_Float(self, expr: Any) -> str:
         raise ValueError(f"expected exact numbers in a formula, got the float {expr}; write sympy.Rational")
@@ -256,11 +90,11 @@ class _Printer(LatexPrinter):
         return rf"{head}{power}{{\left({inside} \right)}}"
 
     def _hprint_Function(self, func: str) -> str:
-        return _head(func)
+        return function_name(func)
 
     def _print_Function(self, expr: Any, exp: str | None = None) -> str:
         if isinstance(expr, AppliedUndef):
-            head = _head(expr.func.__name__)
+            head = function_name(expr.func.__name__)
             return self._applied(rf"\left({head}\right)" if exp and "^" in head else head, expr.args, exp)
         return str(super()._print_Function(expr, exp))
 
@@ -339,16 +173,6 @@ class _Printer(LatexPrinter):
 def _is_closed(expr: Any) -> bool:
     """Whether it is an atom that prints itself, so that no bracket around it is ever needed."""
     return bool(getattr(expr, "is_Atom", False)) and hasattr(expr, "_latex")
-
-
-def _head(name: str) -> str:
-    """The name of a function, upright when it is a word."""
-    if name in accepted_latex_functions:
-        return rf"\{name}"
-    match = _NAME.fullmatch(name)
-    if match is None or (len(match[1]) > 1 and match[1] not in _WORDS):
-        return rf"\operatorname{{{_math_characters(name)}}}"
-    return _name(name)
 
 
 _SIZED_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_&\s]|.", re.DOTALL)
@@ -465,7 +289,7 @@ def _bracket(factor: Any, printer: _Printer) -> tuple[str, Any, str] | None:
         base = _bracket(factor.base, printer)
         return None if base is None else (*base[:2], base[2] + f"^{{{_probe(factor.exp, printer)}}}")
     if isinstance(factor, sp.Function) and len(factor.args) == 1:
-        return _head(factor.func.__name__) + r"\Bigl(", factor.args[0], r"\Bigr)"
+        return function_name(factor.func.__name__) + r"\Bigl(", factor.args[0], r"\Bigr)"
     head, bracket, _ = _probe(factor, printer).partition(r"\left[")
     if bracket and isinstance(factor, sp.Expr) and r"\mathbb{E}" in head:  # a mean of something long
         return head + r"\Bigl[", factor.args[0], r"\Bigr]"
