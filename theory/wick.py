@@ -22,15 +22,14 @@ References: Isserlis (1918); Letac and Massam (2004); Graczyk, Letac and Massam 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import sympy as sp
 
 from .gaussian import NoClosedForm
 from .reading import is_random
-from .variables import GaussianScalar, GaussianVector, Row, TokenMatrix
+from .variables import GaussianScalar, GaussianVector, TokenMatrix
 from .wishart import isotropic_moment, wishart_moment
 from .words import Alphabet, Law, Product, WordPolynomial, exact, matrix_words, scalar_words
 
@@ -52,6 +51,7 @@ class Wick:
     by_partitions: bool = True
     memory: dict[Product, Value] = field(default_factory=dict)
     powers: dict[str, _Power | None] = field(default_factory=dict)
+    moments: dict[tuple[int, ...], dict[tuple[int, int, tuple[int, ...]], int]] = field(default_factory=dict)
 
     def mean(self, words: Product) -> Value:
         """E of a product of closed words, as a polynomial in constant words."""
@@ -134,7 +134,8 @@ class Wick:
         laws = self.alphabet.laws
         first = min(c for word in state for c in word if c in laws)
         law = laws[first]
-        length, index = min((len(word), i) for i, word in enumerate(state) if law.row in word or law.column in word)
+        candidates = (i for i, word in enumerate(state) if law.row in word or law.column in word)
+        index = min(candidates, key=lambda i: len(state[i]))
         place = next(p for p, c in enumerate(state[index]) if c in (law.row, law.column))
         return law, index, place
 
@@ -177,13 +178,16 @@ class Wick:
                     return _Power(law, beside, number)
         return None
 
-    def _general(self, law: Law, beside: list[_Power], parts: Product | tuple[int, ...]) -> Value:
+    def _general(self, law: Law, beside: list[_Power], exponents: tuple[int, ...]) -> Value:
+        """Σ^s p_λ(Σ) n^a in words."""
         alphabet = self.alphabet
-        exponents: Any = parts
         exponent, constant = (beside[0].exponent, beside[0].beside) if beside else (0, "")
         result: Value = {}
         total = exponent + sum(exponents)
-        for (s, a, partition), count in wishart_moment(exponent, tuple(exponents)).items():
+        asked = (exponent, *sorted(exponents))
+        if asked not in self.moments:
+            self.moments[asked] = wishart_moment(exponent, asked[1:])
+        for (s, a, partition), count in self.moments[asked].items():
             words: list[str] = list(law.covariance_scale * total)
             factor = count
             pieces = [alphabet.closed("", law.rows)] * a
@@ -197,7 +201,7 @@ class Wick:
             result[key] = result.get(key, 0) + factor
         return result
 
-    def _isotropic(self, law: Law, beside: list[_Power], parts: Any) -> Value:
+    def _isotropic(self, law: Law, beside: list[_Power], parts: tuple[int, ...]) -> Value:
         """Σ = c I: E W^b ∏ tr W^{mᵢ} is I/d times its trace."""
         alphabet = self.alphabet
         exponents = (*parts, *(power.exponent for power in beside))
@@ -235,6 +239,7 @@ def word_polynomial(expr: sp.Expr, symmetric: frozenset[sp.Expr] = frozenset()) 
     Raises:
         NoClosedForm: where the expression is not a polynomial in its random matrices.
     """
+    expr = exact(expr)
     alphabet = Alphabet(frozenset(symmetric) | _covariances(expr))
     if not getattr(expr, "is_Matrix", False) or expr.shape == (1, 1):
         return WordPolynomial(scalar_words(expr, alphabet), alphabet)
@@ -325,12 +330,12 @@ def matrix_expectation(
     >>> matrix_expectation(sp.Trace(X.T*X*A))
     n*Trace(A*S)
     >>> matrix_expectation(X.T*X*A*X.T*X)
-    (n*Trace(A*S))*S + n*S*A.T*S + n**2*S*A*S
+    n**2*S*A*S + n*S*A.T*S + (n*Trace(A*S))*S
     """
     if isinstance(expr, sp.MatrixBase):
         means = expr.applyfunc(lambda entry: matrix_expectation(entry, symmetric=symmetric, scalars=scalars))
         return means[0, 0] if expr.shape == (1, 1) else means.as_immutable()
-    return wick(word_polynomial(exact(expr), symmetric), scalars).expr()
+    return wick(word_polynomial(expr, symmetric), scalars).expr()
 
 
 def scalar_moment(expr: sp.Expr) -> sp.Expr:

@@ -7,7 +7,7 @@ first factor of W^b gives, for b ≥ 1 and a partition μ,
     E W^b p_μ = Σ [ (n + b − 1) E W^{b−1} p_μ + Σ_{j=1}^{b−1} E W^{b−1−j} p_j p_μ + Σ_{m ∈ μ} 2m E W^{b−1+m} p_{μ∖m} ]
 
 with p_μ = ∏ᵢ tr W^{mᵢ}; the trace of E W^m p_μ is E p_m p_μ. Only partitions appear, so k = 17 takes half a
-second where words take hours. The rule never looks at what has been split off: the mean of
+second, where the recursion on words takes minutes. The rule never looks at what has been split off: the mean of
 tr(C W^b) p_μ for a constant C is the same sum with tr(C Σ^s).
 
 A polynomial with nonnegative coefficients is kept as one integer, its value at a large power of two:
@@ -50,7 +50,8 @@ def wishart_moment(power: int, parts: Partition = ()) -> dict[tuple[int, int, Pa
     position = {part: i for i, part in enumerate(partitions)}
     # A state of level N is a vector over all λ with |λ| ≤ N, the power of Σ beside p_λ being N − |λ|.
     joined = [
-        [position[_joined(part, level - sum(part))] for part in partitions if sum(part) < level] for level in range(k + 1)
+        [position[_joined(part, level - sum(part))] for part in partitions if sum(part) < level]
+        for level in range(k + 1)
     ]
 
     def traced(vector: int, level: int) -> int:
@@ -90,7 +91,9 @@ def wishart_moment(power: int, parts: Partition = ()) -> dict[tuple[int, int, Pa
 def isotropic_moment(parts: Partition) -> dict[tuple[int, int], int]:
     """The mean of ∏ tr W^{mᵢ} for covariance I, a polynomial in n and d.
 
-        E p_k p_μ = (n + k − 1) E p_{k−1} p_μ + Σ_{j=1}^{k−1} E p_j p_{k−1−j} p_μ + Σ_{m ∈ μ} 2m E p_{k−1+m} p_{μ∖m},   p_0 = d
+        E p_k p_μ = (n + k − 1) E p_{k−1} p_μ + Σ_{j=1}^{k−1} E p_j p_{k−1−j} p_μ + Σ_{m ∈ μ} 2m E p_{k−1+m} p_{μ∖m}
+
+    with p_0 = d.
 
     Args:
         parts: the powers mᵢ ≥ 1.
@@ -118,7 +121,9 @@ def isotropic_moment(parts: Partition) -> dict[tuple[int, int], int]:
                 total += c * value + ((shift * value) << (8 * slot))
             values[part] = total
     data = values[_sorted(parts)].to_bytes((k + 1) * slot, "little")
-    pieces = {(a, b): data[a * slot + b * width : a * slot + (b + 1) * width] for a in range(k + 1) for b in range(k + 1)}
+    pieces = {
+        (a, b): data[a * slot + b * width : a * slot + (b + 1) * width] for a in range(k + 1) for b in range(k + 1)
+    }
     return {key: c for key, piece in pieces.items() if (c := int.from_bytes(piece, "little"))}
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import sympy as sp
@@ -31,7 +32,19 @@ from .gaussian import NoClosedForm
 from .reading import is_random
 from .variables import Dot, GaussianVector, Row, TokenMatrix, dot
 
-__all__ = ["Alphabet", "Closed", "Law", "WordPolynomial", "exact", "matrix_words", "opened", "scalar_words"]
+__all__ = [
+    "Alphabet",
+    "Closed",
+    "Law",
+    "WordPolynomial",
+    "exact",
+    "least_rotation",
+    "matrix_of_words",
+    "matrix_words",
+    "opened",
+    "scalar_words",
+    "unit_vector",
+]
 
 Product = tuple[str, ...]  # a product of closed words, sorted
 Polynomial = dict[Product, sp.Expr]
@@ -82,6 +95,7 @@ class Alphabet:
     _vectors: dict[str, tuple[sp.Expr, sp.Expr | None]] = field(default_factory=dict)  # e_i and 1, with i or None
     _closed: dict[str, Closed] = field(default_factory=dict)
     _ranks: dict[int, str] = field(default_factory=dict)
+    _letters: dict[int, str] = field(default_factory=dict)
 
     # --- letters ---
 
@@ -138,7 +152,8 @@ class Alphabet:
             return ""
         key = ("unit", size, index)
         if key not in self.codes:
-            character = self._new(key, sp.OneMatrix(size, 1), False)
+            matrix = sp.OneMatrix(size, 1) if index is None else unit_vector(size, index)
+            character = self._new(key, matrix, False)
             self._vectors[character] = (size, index)
         return self.codes[key]
 
@@ -249,13 +264,15 @@ class Alphabet:
             if not word:
                 return self._trace_of_identity(size)
         cuts = [i for i, c in enumerate(word) if c in self._narrow]
-        if len(cuts) > 1:
+        if cuts:
             word = word[cuts[0] :] + word[: cuts[0]]
             places = [i - cuts[0] for i in cuts] + [len(word)]
-            pieces = [word[i:j] for i, j in zip(places, places[1:])]
+            pieces = [word[i:j] for i, j in pairwise(places)]
         else:
             pieces = [word]
-        factor, constant, random = 1, [], []
+        factor = 1
+        constant: list[str] = []
+        random: list[str] = []
         for piece in pieces:
             known = self._known(piece) if self._vectors else None
             if isinstance(known, int):
@@ -284,10 +301,10 @@ class Alphabet:
         """The value of a scalar product of unit vectors and ones: eᵢᵀeⱼ = δᵢⱼ, eᵢᵀ1 = 1, 1ᵀ1 = n."""
         if len(piece) != 2:
             return None
-        ends = [self._vectors.get(c) or self._vectors.get(self.transposed(c)) for c in piece]
-        if ends[0] is None or ends[1] is None:
+        left, right = self._vectors.get(self.transposed(piece[0])), self._vectors.get(piece[1])
+        if left is None or right is None:
             return None
-        (size, i), (_, j) = ends
+        (size, i), (_, j) = left, right
         if i is None and j is None:
             return int(size) if size.is_Integer else size
         if i is None or j is None or i == j:
@@ -298,22 +315,29 @@ class Alphabet:
 
     # --- back to sympy ---
 
-    def _rank(self, word: str) -> str:
-        """The word with its letters renamed in sympy's order."""
+    def _in_order(self, word: str) -> str:
+        """The least reading of a trace in sympy's order of the letters."""
         if len(self._ranks) != len(self.matrices):
             order = sorted(self.matrices, key=lambda c: sp.default_sort_key(self.matrices[c]))
             self._ranks = {ord(c): chr(FIRST_CHARACTER + i) for i, c in enumerate(order)}
-        return word.translate(self._ranks)
+            self._letters = {ord(rank): chr(c) for c, rank in self._ranks.items()}
+        flips = {ord(self._ranks[c]): ord(self._ranks[flip]) for c, flip in self.flips.items() if chr(c) in word}
+        flips |= {flip: rank for rank, flip in flips.items()}
+        return least_rotation(word.translate(self._ranks), flips).translate(self._letters)
 
-    def matrix(self, word: str) -> list[sp.Expr]:
-        """The matrices of a word, explicit neighbours multiplied out."""
+    def factors(self, word: str) -> list[sp.Expr]:
+        """The matrices of a word: explicit neighbours multiplied out, equal neighbours as a power."""
         factors: list[sp.Expr] = []
-        for c in word:
-            matrix = self.matrices[c]
-            if factors and _is_explicit(matrix) and _is_explicit(factors[-1]):
-                factors[-1] = (factors[-1] * matrix).as_immutable()
+        for c, run in groupby(word):
+            matrix, count = self.matrices[c], len(list(run))
+            if not _is_explicit(matrix):
+                factors.append(matrix if count == 1 else sp.MatPow(matrix, count))
+                continue
+            power = (matrix**count if count > 1 else matrix).as_immutable()
+            if factors and _is_explicit(factors[-1]):
+                factors[-1] = (factors[-1] * power).as_immutable()
             else:
-                factors.append(matrix)
+                factors.append(power)
         return factors
 
     def scalar_expr(self, word: str) -> sp.Expr:
@@ -324,47 +348,63 @@ class Alphabet:
         if start is None:
             return self._trace(word)
         word = word[start:] + word[:start]
-        if self._vectors and any(self._is_unit(c) for c in (word[0], word[-1])):
+        if self._vectors and any(self.is_unit(c) for c in (word[0], word[-1])):
             return self._entry(word)
         if len(word) == 1:
             return self.matrices[word][0, 0]
         symmetric = frozenset(self.matrices[c] for c in word if self.transposed(c) == c)
-        factors = self.matrix(word[1:])
+        factors = self.factors(word[1:])
         return dot(
             self.matrices[self.transposed(word[0])],
             sp.MatMul(*factors) if len(factors) > 1 else factors[0],
             symmetric=symmetric,
         )
 
-    def _is_unit(self, c: str) -> bool:
+    def is_unit(self, c: str) -> bool:
+        """Whether a character is a unit vector or its transpose; the vector of ones is none."""
         ends = self._vectors.get(c) or self._vectors.get(self.transposed(c))
         return ends is not None and ends[1] is not None
 
     def _entry(self, word: str) -> sp.Expr:
         """eᵢᵀ M eⱼ = M[i, j] and eᵢᵀ M v = (M v)[i, 0]."""
-        if not self._is_unit(word[0]):
+        if not self.is_unit(word[0]):
             word = self.flipped(word)
         (_, i), j = self._vectors[self.transposed(word[0])], sp.Integer(0)
         inside = word[1:]
-        if self._is_unit(word[-1]):
+        if self.is_unit(word[-1]):
             inside, j = word[1:-1], self._vectors[word[-1]][1]
-        factors = self.matrix(inside)
+        factors = self.factors(inside)
         if len(factors) == 1 and _is_explicit(factors[0]):
             return factors[0][i, j]
         return MatrixElement(factors[0] if len(factors) == 1 else sp.MatMul(*factors), i, j)
 
     def _trace(self, word: str) -> sp.Expr:
-        def key(i: int, word: str) -> str:
-            return self._rank(word[i:] + word[:i])
-
-        flipped = self.flipped(word)
-        _, word, i = min((key(i, w), w, i) for w in (word, flipped) for i in range(len(word)))
-        factors = self.matrix(word[i:] + word[:i])
+        factors = self.factors(self._in_order(word))
         if len(factors) > 1 and _is_explicit(factors[0]) and _is_explicit(factors[-1]):
             factors = [(factors[-1] * factors[0]).as_immutable(), *factors[1:-1]]
         if len(factors) == 1:
             return factors[0].trace() if _is_explicit(factors[0]) else sp.Trace(factors[0])
         return sp.Trace(sp.MatMul(*factors))
+
+
+def unit_vector(size: sp.Expr, index: sp.Expr) -> sp.FunctionMatrix:
+    """The unit vector e_i of any dimension, as a MatrixExpr.
+
+    >>> unit_vector(sp.Integer(3), sp.Integer(1)).as_explicit().T
+    Matrix([[0, 1, 0]])
+    """
+    i, j = sp.symbols("i j", integer=True, nonnegative=True)
+    return sp.FunctionMatrix(size, 1, sp.Lambda((i, j), sp.KroneckerDelta(i, index)))
+
+
+def _unit_index(matrix: sp.FunctionMatrix) -> sp.Expr | None:
+    """The index of a unit vector made by `unit_vector`."""
+    delta = matrix.lamda.expr
+    if isinstance(delta, sp.KroneckerDelta):
+        for index in delta.args:
+            if matrix == unit_vector(matrix.shape[0], index):
+                return index
+    return None
 
 
 def _is_explicit(matrix: sp.Basic) -> bool:
@@ -464,8 +504,8 @@ def scalar_words(expr: sp.Expr, alphabet: Alphabet) -> Polynomial:
         return _closed(_matrix_times(row, matrix_words(expr.right, alphabet)), sp.Integer(1), alphabet)
     if isinstance(expr, MatrixElement):
         rows, columns = expr.parent.shape
-        left = {((), alphabet.flipped(alphabet.unit(rows, expr.i))): sp.Integer(1)}
-        right = {((), alphabet.unit(columns, expr.j)): sp.Integer(1)}
+        left: MatrixPolynomial = {((), alphabet.flipped(alphabet.unit(rows, expr.i))): sp.Integer(1)}
+        right: MatrixPolynomial = {((), alphabet.unit(columns, expr.j)): sp.Integer(1)}
         word = _matrix_times(_matrix_times(left, matrix_words(expr.parent, alphabet)), right)
         return _closed(word, sp.Integer(1), alphabet)
     matrices = expr.atoms(sp.MatrixExpr) if not _is_scalar_randomness(expr) else ()
@@ -546,6 +586,8 @@ def matrix_words(expr: sp.Expr, alphabet: Alphabet) -> MatrixPolynomial:
     if isinstance(expr, sp.OneMatrix):
         rows, columns = expr.shape
         return {((), alphabet.unit(rows) + alphabet.flipped(alphabet.unit(columns))): one}
+    if isinstance(expr, sp.FunctionMatrix) and (index := _unit_index(expr)) is not None:
+        return {((), alphabet.unit(expr.shape[0], index)): one}
     if isinstance(expr, (sp.MatPow, sp.Inverse)):
         return _power_words(expr, alphabet)
     if is_random(expr):
@@ -555,11 +597,11 @@ def matrix_words(expr: sp.Expr, alphabet: Alphabet) -> MatrixPolynomial:
 
 def _power_words(expr: sp.Expr, alphabet: Alphabet) -> MatrixPolynomial:
     """Powers: whole ones multiplied out, A⁻ᵏ as a power of the letter A⁻¹."""
+    terms: MatrixPolynomial = {((), ""): sp.Integer(1)}
     base, exponent = (expr.arg, sp.Integer(-1)) if isinstance(expr, sp.Inverse) else (expr.base, expr.exp)
     if exponent.is_Integer and exponent >= 0:
         if exponent > LARGEST_POWER:
             raise NoClosedForm(f"expected a matrix power of at most {LARGEST_POWER}, got {expr}")
-        terms = {((), ""): sp.Integer(1)}
         for _ in range(int(exponent)):
             terms = _matrix_times(terms, matrix_words(base, alphabet))
         return terms
@@ -576,7 +618,7 @@ def _power_words(expr: sp.Expr, alphabet: Alphabet) -> MatrixPolynomial:
         for factor in reversed(factors):
             terms = _matrix_times(terms, matrix_words(sp.Inverse(factor), alphabet))
     elif isinstance(base, sp.Identity):
-        terms = {((), ""): sp.Integer(1)}
+        pass
     elif isinstance(base, sp.Transpose):
         terms = {((), alphabet.transposed(alphabet.letter(sp.Inverse(base.arg)))): sp.Integer(1)}
     else:
@@ -608,23 +650,14 @@ class WordPolynomial:
     def expr(self) -> sp.Expr:
         """The expression: a sum of traces and forms, or a MatrixExpr."""
         terms = self._without_definitions()
-        if self.marker:
-            return self._matrix_expr(terms)
+        if self.shape is not None:
+            parts: MatrixPolynomial = {}
+            for words, coefficient in terms.items():
+                word, others = opened(words, self.marker, self.alphabet)
+                _add(parts, (others, word), coefficient)
+            return matrix_of_words(parts, self.shape, self.alphabet)
         scalars = _Scalars(self.alphabet)
         return sp.Add(*(scalars.product(coefficient, words) for words, coefficient in terms.items()))
-
-    def _matrix_expr(self, terms: Mapping[Product, sp.Expr]) -> sp.Expr:
-        assert self.shape is not None
-        scalars = _Scalars(self.alphabet)
-        collected: dict[str, list[sp.Expr]] = {}
-        for words, coefficient in terms.items():
-            word, others = opened(words, self.marker, self.alphabet)
-            collected.setdefault(word, []).append(scalars.product(coefficient, others))
-        sums = ((word, sp.Add(*parts)) for word, parts in collected.items())
-        parts = [_matrix_term(total, word, self.shape, self.alphabet) for word, total in sums if total != 0]
-        if not parts:
-            return sp.ZeroMatrix(*self.shape)
-        return sp.MatAdd(*parts).doit(deep=False) if len(parts) > 1 else parts[0]
 
     def _without_definitions(self) -> Mapping[Product, sp.Expr]:
         """The letters that stand for a sum, replaced by it."""
@@ -648,7 +681,8 @@ def _defined(word: str, alphabet: Alphabet) -> Polynomial:
         return {(word,): sp.Integer(1)}
     terms: MatrixPolynomial = {((), ""): sp.Integer(1)}
     for c in word:
-        terms = _matrix_times(terms, alphabet.definitions.get(c, {((), c): sp.Integer(1)}))
+        letter: MatrixPolynomial = {((), c): sp.Integer(1)}
+        terms = _matrix_times(terms, alphabet.definitions.get(c, letter))
     size = alphabet.matrices[word[0]].shape[0]
     return _closed(terms, size, alphabet)
 
@@ -692,12 +726,22 @@ def opened(words: Product, marker: str, alphabet: Alphabet) -> tuple[str, Produc
     raise AssertionError("the marker stands in one word of every term")
 
 
+def matrix_of_words(terms: MatrixPolynomial, shape: tuple[sp.Expr, sp.Expr], alphabet: Alphabet) -> sp.Expr:
+    """A polynomial in open words as a MatrixExpr, with one coefficient for each word."""
+    scalars = _Scalars(alphabet)
+    collected: dict[str, list[sp.Expr]] = {}
+    for (words, word), coefficient in terms.items():
+        collected.setdefault(word, []).append(scalars.product(coefficient, words))
+    sums = ((word, sp.Add(*parts)) for word, parts in collected.items())
+    summands = [_matrix_term(total, word, shape, alphabet) for word, total in sums if total != 0]
+    if not summands:
+        return sp.ZeroMatrix(*shape)
+    return sp.MatAdd(*summands).doit(deep=False) if len(summands) > 1 else summands[0]
+
+
 def _matrix_term(coefficient: sp.Expr, word: str, shape: tuple[sp.Expr, sp.Expr], alphabet: Alphabet) -> sp.Expr:
-    vectors = [i for i, c in enumerate(word) if alphabet._is_unit(c)]
-    if vectors:
-        raise NoClosedForm("no rule for a matrix-valued mean in which single rows are told apart; ask for its entries")
     if not word:
         return coefficient * sp.Identity(shape[0])
-    factors = alphabet.matrix(word)
-    product = sp.MatMul(*factors).doit(deep=False) if len(factors) > 1 else factors[0]
+    factors = alphabet.factors(word)
+    product = sp.MatMul(*factors) if len(factors) > 1 else factors[0]
     return product if coefficient == 1 else coefficient * product
