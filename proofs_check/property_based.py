@@ -35,7 +35,7 @@ from numerics.e_process import (
 from numerics.simulators import losses
 
 from .check import Check, Checkable, Context
-from .monte_carlo import (
+from .comparison import (
     BoundedFormula,
     ClaimedMean,
     Comparison,
