@@ -39,9 +39,10 @@ without assumptions is a complex number; the relations marked (real) need the as
     last        a numerator without singularities on a connected domain, with a derivative that reduces to
                 zero, does not depend on that symbol: it is set to one exact value
 
-**Limits.** Nested roots are opened only in the form above, and other dependent algebraic numbers may hide a
-zero. Arctangents of unrelated numbers are independent. T and Φ₂ of different kinds are related only as
-listed. Integrals are not integrated by parts. Sums, matrices and unknown functions are opaque.
+**Limits.** Signs are proven by the means of `_Field.sign` only; tanh x ≥ 0 for x ≥ 0 is not among them. Nested
+roots are opened only in the form above, and other dependent algebraic numbers may hide a zero. Arctangents of
+unrelated numbers are independent. T and Φ₂ of different kinds are related only as listed. Integrals are not
+integrated by parts. Sums, matrices and unknown functions are opaque.
 
 References: J. Davenport, Y. Siret, É. Tournier, Computer Algebra (1988), chapter 2, on normal forms;
 D. B. Owen, Comm. Stat. B 9 (1980) 389.
@@ -414,28 +415,38 @@ class _Field:
 
     def rewrite_sign(self, parts: dict[int, fmpq_mpoly], generator: _Generator, letter: fmpq_mpoly) -> fmpq_mpoly:
         """s³ = s and f s² = f; s² = 1 when f is known not to vanish; s² = s and f s = f when f ≥ 0."""
-        none = self.zero_poly
+        none, base = self.zero_poly, generator.base
+        assert base is not None
         constant = parts.get(0, none)
         odd = sum((p for k, p in parts.items() if k % 2), none)
         even = sum((p for k, p in parts.items() if k and not k % 2), none)
         if generator.nonzero:
             return constant + even + odd * letter
-        assert generator.base is not None
         if generator.sign >= NONNEGATIVE:
-            quotient, rest = divmod(odd + even, generator.base)
-            return constant + quotient * generator.base + rest * letter
-        quotient, rest = divmod(even, generator.base)
-        return constant + quotient * generator.base + odd * letter + rest * letter**2
+            odd, even = none, odd + even
+        multiples = [base] + [
+            g.base for g in self.used(base) if g.kind in ("sin", "root") and base == self.letters[g.index]
+        ]
+        for multiple in multiples:  # f; and if f is a sine or a root, its power in earlier generators
+            quotient, even = divmod(even, multiple)
+            constant += quotient * multiple
+        return constant + odd * letter + even * (letter if generator.sign >= NONNEGATIVE else letter**2)
 
     def unfolded(self, poly: fmpq_mpoly) -> fmpq_mpoly:
-        """The polynomial with x written (x^{1/N})^N where x^{1/N} occurs, so that x + 2√x + 1 is seen as a square."""
+        """x written in r where r = (ax + b)^{1/N} occurs too, so that x + 2√x + 1 is seen as a square."""
+        used, degrees = self.used(poly), poly.degrees()
         values = list(self.letters)
-        for generator in self.used(poly):
-            base = generator.base
-            if generator.kind == "root" and base is not None and len(base) == 1 and base.total_degree() == 1:
-                index = base.degrees().index(1)
-                if base == self.letters[index] and generator.order * poly.degrees()[index] <= 60:
-                    values[index] = self.letters[generator.index] ** generator.order
+        for generator in used:
+            if generator.kind != "root" or generator.base is None or len(generator.base) > 4:
+                continue
+            for other in reversed(self.used(generator.base)):
+                i = other.index
+                slope = generator.base.derivative(i)
+                free = degrees[i] and values[i] == self.letters[i] and generator.order * degrees[i] <= 60
+                if free and slope.is_constant():
+                    rest = generator.base - slope * self.letters[i]
+                    values[i] = (self.letters[generator.index] ** generator.order - rest) / _leading(slope)
+                    break
         return poly if values == list(self.letters) else poly.compose(*values)
 
     def factor(self, poly: fmpq_mpoly) -> tuple[fmpq, list[tuple[fmpq_mpoly, int]]]:
@@ -914,14 +925,11 @@ class _Field:
     def exponential(self, exponent: _Element) -> _Element:
         """exp(A): logarithms with rational coefficients become powers, the rest powers of exp(Bⱼ/N)."""
         result = self.one
-        if exponent.den.is_constant():
-            for generator in self.used(exponent.num):
-                if generator.kind != "log":
-                    continue
-                coefficient = self.rational_coefficient(exponent, generator)
-                if coefficient:
-                    result = self.multiply(result, self.rational_power(generator.arguments[0], coefficient))
-                    exponent = self.subtract(exponent, self.scale(coefficient, self.element(generator)))
+        for generator in self.used(exponent.num):
+            coefficient = self.rational_coefficient(exponent, generator)
+            if coefficient and generator.kind == "log":
+                result = self.multiply(result, self.rational_power(generator.arguments[0], coefficient))
+                exponent = self.subtract(exponent, self.scale(coefficient, self.element(generator)))
         imaginary = self.atoms.get("imaginary")
         if imaginary in self.used(exponent.num):
             parts = self.by_powers(exponent.num, imaginary.index)
@@ -959,9 +967,10 @@ class _Field:
         return result
 
     def rational_coefficient(self, element: _Element, generator: _Generator) -> Fraction:
-        """The coefficient of the bare generator in a polynomial element."""
-        monomial = tuple(int(i == generator.index) for i in range(len(self.letters)))
-        value = element.num.to_dict().get(monomial)
+        """The rational r that takes the leading term of r·g·den out of the numerator."""
+        monomial = [int(power) for power in element.den.monoms()[0]]
+        monomial[generator.index] += 1
+        value = element.num.to_dict().get(tuple(monomial))
         if value is None:
             return Fraction(0)
         value = value / _leading(element.den)
@@ -1010,19 +1019,18 @@ class _Field:
     def circle(self, angle: _Element) -> tuple[_Element, _Element]:
         """(cos A, sin A) by addition over multiples of π, multiples of arcs, and a Q-basis of the rest."""
         result = (self.one, self.zero)
-        if angle.den.is_constant():
-            for generator in self.used(angle.num):
-                coefficient = self.rational_coefficient(angle, generator)
-                if not coefficient:
-                    continue
-                if generator.atom is sp.pi:
-                    pair = self.circle_at_pi(coefficient)
-                elif generator.kind in ("arctan", "arcsin") and coefficient.denominator == 1:
-                    pair = self.turn(self.circle_at_arc(generator), coefficient.numerator)
-                else:
-                    continue
-                result = self.rotate(result, pair)
-                angle = self.subtract(angle, self.scale(coefficient, self.element(generator)))
+        for generator in self.used(angle.num):
+            coefficient = self.rational_coefficient(angle, generator)
+            if not coefficient:
+                continue
+            if generator.atom is sp.pi:
+                pair = self.circle_at_pi(coefficient)
+            elif generator.kind in ("arctan", "arcsin") and coefficient.denominator == 1:
+                pair = self.turn(self.circle_at_arc(generator), coefficient.numerator)
+            else:
+                continue
+            result = self.rotate(result, pair)
+            angle = self.subtract(angle, self.scale(coefficient, self.element(generator)))
         if angle.is_zero:
             return result
         coefficients = self.combination([angle], [[base] for base, _, _ in self.angles])
@@ -1697,7 +1705,10 @@ class _Field:
             return self.exponential(exponent)
         base = self.read(base_expr)
         if value is not None:
-            return self.rational_power(base, value)
+            if value.denominator == 1:
+                return self.power(base, value.numerator)
+            parts = self.nonnegative_parts(base_expr)
+            return self.multiply(*(self.rational_power(part, value) for part in parts))
         if self.sign_of(base) == POSITIVE:
             return self.exponential(self.multiply(exponent, self.logarithm(base)))
         return self.function(
@@ -1705,6 +1716,16 @@ class _Field:
             (base, exponent),
             lambda: sp.Pow(self.expression(base), self.expression(exponent), evaluate=False),
         )
+
+    def nonnegative_parts(self, expr: sp.Expr) -> list[_Element]:
+        """The factors of a product as written, those that are proven nonnegative one by one, the others together.
+
+        Relations may hide a factor: r² + pr with r² = 1 + c is 1 + c + pr to the polynomials.
+        """
+        factors = [self.read(argument) for argument in sp.Mul.make_args(expr)]
+        parts = [factor for factor in factors if self.sign_of(factor) > 0]
+        rest = self.multiply(self.one, *(factor for factor in factors if self.sign_of(factor) <= 0))
+        return parts if rest.constant == 1 else [*parts, rest]
 
     def read_opaque(self, expr: sp.Expr) -> _Element:
         """A term no rule speaks about: the same generator for the same function of equal arguments."""
@@ -1749,6 +1770,16 @@ def _circular(combine: Callable[[_Field, _Element, _Element], _Element]) -> Rule
 
 def _of_argument(method: Callable[[_Field, _Element], _Element | None]) -> Rule:
     return lambda field, expr: method(field, field.read(expr.args[0]))
+
+
+def _of_factors(method: Callable[[_Field, _Element], _Element | None]) -> Rule:
+    def rule(field: _Field, expr: sp.Expr) -> _Element | None:
+        """|ab| = |a| |b| and sign(ab) = sign a sign b over the factors as written; None unless all are real."""
+        parts = [method(field, field.read(argument)) for argument in sp.Mul.make_args(expr.args[0])]
+        known = [part for part in parts if part is not None]
+        return field.multiply(*known) if len(known) == len(parts) else None
+
+    return rule
 
 
 def _heaviside(field: _Field, expr: sp.Expr) -> _Element | None:
@@ -1801,15 +1832,15 @@ _RULES: dict[Any, Rule] = {
     type(sp.E): lambda field, expr: field.exponential(field.one),
     type(sp.I): lambda field, expr: field.imaginary(),
     type(sp.GoldenRatio): _golden,
-    sp.log: _of_argument(_Field.logarithm),
+    sp.log: lambda field, expr: field.add(*map(field.logarithm, field.nonnegative_parts(expr.args[0]))),
     sp.erf: _of_argument(_Field.erf),
     sp.erfc: lambda field, expr: field.subtract(field.one, field.erf(field.read(expr.args[0]))),
     NormalCDF: _of_argument(_Field.normal_cdf),
     OwenT: lambda field, expr: field.owen_t(*map(field.read, expr.args)),
     BivariateNormalCDF: lambda field, expr: field.bivariate(*map(field.read, expr.args)),
     GaussianIntegral: _Field.gaussian_integral,
-    sp.Abs: _of_argument(_Field.absolute),
-    sp.sign: _of_argument(_Field.sign_function),
+    sp.Abs: _of_factors(_Field.absolute),
+    sp.sign: _of_factors(_Field.sign_function),
     sp.Heaviside: _heaviside,
     sp.Max: _extremum(1),
     sp.Min: _extremum(-1),
