@@ -29,7 +29,7 @@ import sympy as sp
 
 from .gaussian import NoClosedForm
 from .reading import is_random
-from .variables import GaussianScalar, GaussianVector, TokenMatrix
+from .variables import GaussianScalar, GaussianVector, Latent, TokenMatrix
 from .wishart import isotropic_moment, wishart_moment
 from .words import Alphabet, Law, Product, WordPolynomial, exact, matrix_words, scalar_words
 
@@ -55,17 +55,14 @@ class Wick:
 
     def mean(self, words: Product) -> Value:
         """E of a product of closed words, as a polynomial in constant words."""
-        constant = tuple(word for word in words if word in self.alphabet._scalars or not self._is_random(word))
-        random = tuple(word for word in words if word not in constant)
+        random = tuple(word for word in words if self.alphabet.is_random_word(word))
+        constant = tuple(word for word in words if not self.alphabet.is_random_word(word))
         letters = Counter("".join(random))
         for law in set(self.alphabet.laws.values()):
-            if law.mean is None and (letters[law.row] + letters[law.column]) % 2:
+            if not law.mean and (letters[law.row] + letters[law.column]) % 2:
                 return {}
         value = self.value(tuple(sorted(random)))
         return {tuple(sorted(constant + key)): c for key, c in value.items()} if constant else value
-
-    def _is_random(self, word: str) -> bool:
-        return self.alphabet.is_random_word(word)
 
     def value(self, state: Product) -> Value:
         """E of a sorted product of random closed words."""
@@ -98,10 +95,10 @@ class Wick:
         if chosen[place] == law.column:
             chosen, place = alphabet.flipped(chosen), len(chosen) - 1 - place
         rest = chosen[place + 1 :] + chosen[:place]  # the word is tr(g · rest)
-        g, gt, cov, scale = law.row, law.column, law.covariance, law.covariance_scale
+        g, gt = law.row, law.column
 
-        def add(word: str, size: sp.Expr, second: str | None, others: Product, scale: Product, count: int) -> None:
-            factor, constant, random = alphabet.closed(word, size)
+        def add(word: str, scale: Product, others: Product, count: int, second: str | None = None) -> None:
+            factor, constant, random = alphabet.closed(word, law.columns)
             if second is not None:
                 factor2, constant2, random2 = alphabet.closed(second, law.rows)
                 factor, constant, random = factor * factor2, constant + constant2, random + random2
@@ -109,31 +106,30 @@ class Wick:
                 key = (constant + scale, tuple(sorted(random + others)) if random else others)
                 steps[key] = steps.get(key, 0) + factor * count
 
-        if law.mean is not None:
-            add(law.mean + rest, law.rows, None, others, law.mean_scale, 1)
-        for p, c in enumerate(rest):
-            if c == gt:
-                add(rest[:p] + cov, law.columns, rest[p + 1 :], others, scale, 1)
-            elif c == g:
-                add(rest[:p] + alphabet.flipped(rest[p + 1 :]) + cov, law.columns, None, others, scale, 1)
-        for word, count in Counter(others).items():
-            if g not in word and gt not in word:
-                continue
-            i = others.index(word)
-            remaining = others[:i] + others[i + 1 :]
-            for p, c in enumerate(word):
+        for scale, word in law.mean:
+            add(word + rest, scale, others, 1)
+        for scale, cov in law.covariance:
+            for p, c in enumerate(rest):
                 if c == gt:
-                    add(rest + word[p + 1 :] + word[:p] + cov, law.columns, None, remaining, scale, count)
+                    add(rest[:p] + cov, scale, others, 1, second=rest[p + 1 :])
                 elif c == g:
-                    turned = alphabet.flipped(word[p + 1 :] + word[:p])
-                    add(rest + turned + cov, law.columns, None, remaining, scale, count)
+                    add(rest[:p] + alphabet.flipped(rest[p + 1 :]) + cov, scale, others, 1)
+            for word, count in Counter(others).items():
+                if g not in word and gt not in word:
+                    continue
+                i = others.index(word)
+                remaining = others[:i] + others[i + 1 :]
+                for p, c in enumerate(word):
+                    if c == gt:
+                        add(rest + word[p + 1 :] + word[:p] + cov, scale, remaining, count)
+                    elif c == g:
+                        add(rest + alphabet.flipped(word[p + 1 :] + word[:p]) + cov, scale, remaining, count)
         return steps
 
     def _first_letter(self, state: Product) -> tuple[Law, int, int]:
-        """One Gaussian after the other, and of its words the shortest first: it has the fewest partners inside."""
+        """One Gaussian after the other, and of its words the shortest: it has the fewest partners inside."""
         laws = self.alphabet.laws
-        first = min(c for word in state for c in word if c in laws)
-        law = laws[first]
+        law = laws[min(c for word in state for c in word if c in laws)]
         candidates = (i for i, word in enumerate(state) if law.row in word or law.column in word)
         index = min(candidates, key=lambda i: len(state[i]))
         place = next(p for p, c in enumerate(state[index]) if c in (law.row, law.column))
@@ -153,12 +149,13 @@ class Wick:
             powers.append(power)
         law = powers[0].law
         beside = [power for power in powers if power.beside]
-        if len(beside) > 1 or law.mean is not None or any(power.law != law for power in powers):
+        if len(beside) > 1 or law.mean or len(law.covariance) != 1 or any(p.law != law for p in powers):
             return None
         parts = tuple(power.exponent for power in powers if not power.beside)
-        if law.covariance:
-            return self._general(law, beside, parts)
-        return self._isotropic(law, beside, parts)
+        ((scale, word),) = law.covariance
+        total = scale * sum(power.exponent for power in powers)
+        value = self._general(law, word, beside, parts) if word else self._isotropic(law, beside, parts)
+        return {tuple(sorted(key + total)): c for key, c in value.items()} if scale else value
 
     def _power(self, word: str) -> _Power | None:
         """A word read as tr(C W^b) with C constant, or None."""
@@ -178,22 +175,21 @@ class Wick:
                     return _Power(law, beside, number)
         return None
 
-    def _general(self, law: Law, beside: list[_Power], exponents: tuple[int, ...]) -> Value:
+    def _general(self, law: Law, covariance: str, beside: list[_Power], exponents: tuple[int, ...]) -> Value:
         """Σ^s p_λ(Σ) n^a in words."""
         alphabet = self.alphabet
         exponent, constant = (beside[0].exponent, beside[0].beside) if beside else (0, "")
         result: Value = {}
-        total = exponent + sum(exponents)
         asked = (exponent, *sorted(exponents))
         if asked not in self.moments:
             self.moments[asked] = wishart_moment(exponent, asked[1:])
         for (s, a, partition), count in self.moments[asked].items():
-            words: list[str] = list(law.covariance_scale * total)
+            words: list[str] = []
             factor = count
             pieces = [alphabet.closed("", law.rows)] * a
-            pieces += [alphabet.closed(law.covariance * j, law.columns) for j in partition]
+            pieces += [alphabet.closed(covariance * j, law.columns) for j in partition]
             if beside:
-                pieces.append(alphabet.closed(constant + law.covariance * s, law.columns))
+                pieces.append(alphabet.closed(constant + covariance * s, law.columns))
             for piece in pieces:
                 factor *= piece.factor
                 words.extend(piece.constant)
@@ -202,15 +198,14 @@ class Wick:
         return result
 
     def _isotropic(self, law: Law, beside: list[_Power], parts: tuple[int, ...]) -> Value:
-        """Σ = c I: E W^b ∏ tr W^{mᵢ} is I/d times its trace."""
+        """Σ = I: E W^b ∏ tr W^{mᵢ} is I/d times its trace."""
         alphabet = self.alphabet
         exponents = (*parts, *(power.exponent for power in beside))
-        scale = law.covariance_scale * sum(exponents)
         shared = alphabet.closed(beside[0].beside, law.columns) if beside else alphabet.closed("", law.columns)
         rows, columns = alphabet.closed("", law.rows), alphabet.closed("", law.columns)
         result: Value = {}
         for (a, b), count in isotropic_moment(tuple(exponents)).items():
-            words = rows.constant * a + columns.constant * (b - 1) + shared.constant + scale
+            words = rows.constant * a + columns.constant * (b - 1) + shared.constant
             factor = rows.factor**a * columns.factor ** (b - 1) * shared.factor
             key = tuple(sorted(words))
             result[key] = result.get(key, 0) + count * factor
@@ -335,7 +330,10 @@ def matrix_expectation(
     if isinstance(expr, sp.MatrixBase):
         means = expr.applyfunc(lambda entry: matrix_expectation(entry, symmetric=symmetric, scalars=scalars))
         return means[0, 0] if expr.shape == (1, 1) else means.as_immutable()
-    return wick(word_polynomial(expr, symmetric), scalars).expr()
+    mean = wick(word_polynomial(expr, symmetric), scalars).expr()
+    if expr.has(Latent) and is_random(mean):
+        raise NoClosedForm(f"no rule for a latent location that stays in the mean of {expr}: {mean}")
+    return mean
 
 
 def scalar_moment(expr: sp.Expr) -> sp.Expr:

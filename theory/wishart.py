@@ -22,7 +22,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from .gaussian import NoClosedForm
+
 __all__ = ["isotropic_moment", "wishart_moment"]
+
+LARGEST_ORDER, LARGEST_ISOTROPIC_ORDER = 22, 60  # 15,147 terms in 3 s and 440 MB; 1,830 terms in 5 s
 
 Partition = tuple[int, ...]  # largest part first
 State = tuple[int, Partition]  # b and μ in E W^b p_μ
@@ -40,10 +44,14 @@ def wishart_moment(power: int, parts: Partition = ()) -> dict[tuple[int, int, Pa
     Returns:
         {(s, a, λ): c}, exact.
 
+    Raises:
+        NoClosedForm: above order 22, where the result has tens of thousands of terms.
+
     >>> wishart_moment(2)  # E W² = (n² + n) Σ² + n tr(Σ) Σ
     {(2, 1, ()): 1, (2, 2, ()): 1, (1, 1, (1,)): 1}
     """
     k = power + sum(parts)
+    _refuse_above(LARGEST_ORDER, k)
     width = _bytes_for(k)
     slot = (k + 1) * width  # a polynomial in n
     partitions = [part for size in range(k + 1) for part in _partitions(size)]
@@ -101,10 +109,14 @@ def isotropic_moment(parts: Partition) -> dict[tuple[int, int], int]:
     Returns:
         {(a, b): c} for the sum of c nᵃ dᵇ, exact.
 
+    Raises:
+        NoClosedForm: above order 60.
+
     >>> isotropic_moment((2,))  # E tr W² = n d (n + d + 1)
     {(1, 1): 1, (1, 2): 1, (2, 1): 1}
     """
     k = sum(parts)
+    _refuse_above(LARGEST_ISOTROPIC_ORDER, k)
     width = _bytes_for(k)
     slot = (k + 1) * width  # a polynomial in d, of degree k at most
     levels: list[set[Partition]] = [{_sorted(parts)}]
@@ -125,6 +137,11 @@ def isotropic_moment(parts: Partition) -> dict[tuple[int, int], int]:
         (a, b): data[a * slot + b * width : a * slot + (b + 1) * width] for a in range(k + 1) for b in range(k + 1)
     }
     return {key: c for key, piece in pieces.items() if (c := int.from_bytes(piece, "little"))}
+
+
+def _refuse_above(largest: int, k: int) -> None:
+    if k > largest:
+        raise NoClosedForm(f"expected a Wishart moment of order at most {largest}, got order {k}")
 
 
 def _steps(b: int, mu: Partition) -> Iterator[tuple[State, int, int]]:

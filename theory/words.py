@@ -55,14 +55,15 @@ LARGEST_POWER = 64
 
 
 class Law(NamedTuple):
-    """The law of a random letter with i.i.d. rows N(mean, c Σ): everything as characters and words."""
+    """The law of a random letter with i.i.d. rows N(mean, Σ): everything as characters and words.
+
+    A mean and a covariance are scale · word each; a zero is no term.
+    """
 
     row: str  # g, of shape (rows, columns)
     column: str  # gᵀ
-    mean: str | None  # a word for E g
-    mean_scale: Product
-    covariance: str  # a word for Σ, empty for the identity
-    covariance_scale: Product
+    mean: tuple[tuple[Product, str], ...]  # E g
+    covariance: tuple[tuple[Product, str], ...]  # Σ, with the empty word for the identity
     rows: sp.Expr
     columns: sp.Expr
 
@@ -194,27 +195,18 @@ class Alphabet:
         character = self._new(variable, variable, False)
         transposed = self.transposed(character)
         row, column = (transposed, character) if isinstance(variable, GaussianVector) else (character, transposed)
-        self.laws[character] = self.laws[transposed] = Law(row, column, None, (), "", (), rows, columns)
-        scale, word = self._monomial(mean)
-        mean_word = None if word is None else self.unit(rows) + self.flipped(word)
-        covariance_scale, covariance_word = self._monomial(covariance)
-        if covariance_word is None:  # a zero covariance: a constant with the scalar letter 0
-            covariance_scale, covariance_word = self.scalar(sp.Integer(0)), ""
-        law = Law(row, column, mean_word, scale, covariance_word, covariance_scale, rows, columns)
+        mean_terms = tuple((scale, self.unit(rows) + self.flipped(word)) for scale, word in self._terms(mean))
+        law = Law(row, column, mean_terms, self._terms(covariance), rows, columns)
         self.laws[character] = self.laws[transposed] = law
         return law
 
-    def _monomial(self, matrix: sp.Expr) -> tuple[Product, str | None]:
-        """A mean or a covariance as scale · word; a sum becomes one letter, with its definition for the end."""
+    def _terms(self, matrix: sp.Expr) -> tuple[tuple[Product, str], ...]:
+        """A mean or a covariance as scale · word; a sum is one letter, with its definition for the end."""
         if is_random(matrix):
             raise NoClosedForm(f"no rule for a law with random parameters: {matrix}")
         terms = matrix_words(matrix, self)
-        if not terms:
-            return (), None
-        if len(terms) == 1:
-            (((words, word), coefficient),) = terms.items()
-            if not words:
-                return self.scalar(coefficient), word
+        if len(terms) <= 1:
+            return tuple((tuple(sorted(words + self.scalar(c))), word) for (words, word), c in terms.items())
         character = self.letter(matrix)
         letters = {c for _, word in terms for c in word}
         is_definite = matrix.shape[1] == 1 or all(self.transposed(c) == c for c in letters)
@@ -224,7 +216,7 @@ class Alphabet:
                 self.definitions[self.transposed(character)] = {
                     (words, self.flipped(word)): c for (words, word), c in terms.items()
                 }
-        return (), character
+        return (((), character),)
 
     # --- words ---
 
@@ -272,7 +264,7 @@ class Alphabet:
             pieces = [word]
         factor = 1
         constant: list[str] = []
-        random: list[str] = []
+        varying: list[str] = []
         for piece in pieces:
             known = self._known(piece) if self._vectors else None
             if isinstance(known, int):
@@ -280,10 +272,10 @@ class Alphabet:
             elif known is not None:
                 constant.extend(self.scalar(known))
             elif self.is_random_word(piece):
-                random.append(least_rotation(piece, self.flips))
+                varying.append(least_rotation(piece, self.flips))
             else:
                 constant.append(least_rotation(piece, self.flips))
-        return Closed(factor, tuple(sorted(constant)), tuple(sorted(random)))
+        return Closed(factor, tuple(sorted(constant)), tuple(sorted(varying)))
 
     def _cancelled(self, word: str) -> str:
         """A A⁻¹ = I, also around the corner."""
@@ -348,8 +340,10 @@ class Alphabet:
         if start is None:
             return self._trace(word)
         word = word[start:] + word[:start]
-        if self._vectors and any(self.is_unit(c) for c in (word[0], word[-1])):
-            return self._entry(word)
+        if len(word) < 4 and any(self.is_unit(c) for c in (word[0], word[-1])):
+            entry = self._entry(word)
+            if entry is not None:
+                return entry
         if len(word) == 1:
             return self.matrices[word][0, 0]
         symmetric = frozenset(self.matrices[c] for c in word if self.transposed(c) == c)
@@ -365,18 +359,19 @@ class Alphabet:
         ends = self._vectors.get(c) or self._vectors.get(self.transposed(c))
         return ends is not None and ends[1] is not None
 
-    def _entry(self, word: str) -> sp.Expr:
-        """eᵢᵀ M eⱼ = M[i, j] and eᵢᵀ M v = (M v)[i, 0]."""
+    def _entry(self, word: str) -> sp.Expr | None:
+        """eᵢᵀ M eⱼ = M[i, j] and eᵢᵀ v = v[i, 0] for a single letter M or v; None for a longer word."""
         if not self.is_unit(word[0]):
             word = self.flipped(word)
-        (_, i), j = self._vectors[self.transposed(word[0])], sp.Integer(0)
-        inside = word[1:]
-        if self.is_unit(word[-1]):
+        i, inside, j = self._vectors[self.transposed(word[0])][1], word[1:], sp.Integer(0)
+        if len(word) == 3:
+            if not self.is_unit(word[-1]):
+                return None
             inside, j = word[1:-1], self._vectors[word[-1]][1]
-        factors = self.factors(inside)
-        if len(factors) == 1 and _is_explicit(factors[0]):
-            return factors[0][i, j]
-        return MatrixElement(factors[0] if len(factors) == 1 else sp.MatMul(*factors), i, j)
+        matrix = self.matrices[inside]
+        if isinstance(matrix, sp.Transpose):
+            matrix, i, j = matrix.arg, j, i
+        return matrix[i, j] if _is_explicit(matrix) else MatrixElement(matrix, i, j)
 
     def _trace(self, word: str) -> sp.Expr:
         factors = self.factors(self._in_order(word))
@@ -743,5 +738,5 @@ def _matrix_term(coefficient: sp.Expr, word: str, shape: tuple[sp.Expr, sp.Expr]
     if not word:
         return coefficient * sp.Identity(shape[0])
     factors = alphabet.factors(word)
-    product = sp.MatMul(*factors) if len(factors) > 1 else factors[0]
-    return product if coefficient == 1 else coefficient * product
+    # not coefficient * product: sympy's `*` would also evaluate what stands inside the coefficient
+    return sp.MatMul(coefficient, *factors).doit(deep=False)
