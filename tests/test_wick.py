@@ -392,6 +392,11 @@ def test_zero_covariance_is_the_mean():
     assert E(quad(v, A) ** 2) == quad(m, A) ** 2
 
 
+def test_centring_takes_one_degree_of_freedom():
+    centring = sp.Identity(n) - sp.OneMatrix(n, n) / n
+    assert E(X.T * centring * X) == (n - 1) * S
+
+
 def test_singular_covariance():
     v = GaussianVector("v", d, covariance=u * u.T)
     assert E(quad(v, A) ** 2) == 3 * quad(u, A) ** 2
@@ -553,6 +558,11 @@ def test_random_expressions_against_brute_force(expr, sizes, seed):
 def test_refusals_by_name(expr, named):
     with pytest.raises(NoClosedForm, match=named):
         E(expr)
+
+
+def test_text_is_refused():
+    with pytest.raises(TypeError, match="text"):
+        E("x")
 
 
 def test_a_trace_of_a_rectangle_is_refused():

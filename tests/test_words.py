@@ -227,6 +227,12 @@ def test_gradient_by_a_vector():
     assert matrix_gradient(quad(u, A), u).shape == (d, 1)
 
 
+def test_symmetric_parameters_merge_in_a_gradient():
+    assert matrix_gradient(sp.Trace(W.T * S * W), W, known=frozenset({S})) == 2 * S * W
+    x = GaussianVector("x", d, covariance=S)
+    assert matrix_gradient(sp.Trace(W.T * S * W) + dot(x, x), W) == 2 * S * W
+
+
 def test_gradient_without_the_variable_is_zero():
     assert matrix_gradient(sp.Trace(A), W) == sp.ZeroMatrix(d, d)
 

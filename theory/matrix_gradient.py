@@ -17,14 +17,16 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 
 from .gaussian import NoClosedForm
 from .variables import Dot, GaussianVector, TokenMatrix
-from .words import Alphabet, exact, matrix_of_words, matrix_words, scalar_words
+from .words import Alphabet, covariances, exact, matrix_of_words, matrix_words, scalar_words
 
 __all__ = ["matrix_gradient"]
 
 Terms = dict[Any, sp.Expr]  # {(closed words, open word): coefficient}
 
 
-def matrix_gradient(expr: sp.Expr, W: sp.MatrixSymbol, symmetric: bool = False) -> sp.Expr:
+def matrix_gradient(
+    expr: sp.Expr, W: sp.MatrixSymbol, symmetric: bool = False, *, known: frozenset[sp.Expr] = frozenset()
+) -> sp.Expr:
     """The gradient ∂f/∂W of a scalar function, a matrix of the shape of W.
 
         f(W + H) = f(W) + tr(Gᵀ H) + o(H)
@@ -34,6 +36,7 @@ def matrix_gradient(expr: sp.Expr, W: sp.MatrixSymbol, symmetric: bool = False) 
         W: the matrix or vector; its entries are independent variables.
         symmetric: W ranges over symmetric matrices: G is then the symmetric matrix with this property,
             (G + Gᵀ)/2 for the gradient G over all matrices.
+        known: other matrices known to be symmetric, beside the covariances of the variables in `expr`.
 
     Returns:
         A MatrixExpr of the shape of W.
@@ -57,7 +60,7 @@ def matrix_gradient(expr: sp.Expr, W: sp.MatrixSymbol, symmetric: bool = False) 
     for variable in expr.atoms(GaussianVector, TokenMatrix):
         if variable.has(W):
             raise ValueError(f"expected a law free of {W}, got the variable {variable}; take the expectation first")
-    alphabet = Alphabet(frozenset((W,)) if symmetric else frozenset())
+    alphabet = Alphabet(covariances(expr) | known | (frozenset((W,)) if symmetric else frozenset()))
     terms: Terms = {}
     reader = _Reader(W, alphabet)
     for outer, form in _outer_derivatives(expr, W):

@@ -29,9 +29,9 @@ import sympy as sp
 
 from .gaussian import NoClosedForm
 from .reading import is_random
-from .variables import GaussianScalar, GaussianVector, Latent, TokenMatrix
+from .variables import GaussianScalar, Latent
 from .wishart import isotropic_moment, wishart_moment
-from .words import Alphabet, Law, Product, WordPolynomial, exact, matrix_words, scalar_words
+from .words import Alphabet, Law, Product, WordPolynomial, covariances, exact, matrix_words, scalar_words
 
 __all__ = ["Wick", "matrix_expectation", "scalar_moment", "wick", "word_polynomial"]
 
@@ -235,7 +235,7 @@ def word_polynomial(expr: sp.Expr, symmetric: frozenset[sp.Expr] = frozenset()) 
         NoClosedForm: where the expression is not a polynomial in its random matrices.
     """
     expr = exact(expr)
-    alphabet = Alphabet(frozenset(symmetric) | _covariances(expr))
+    alphabet = Alphabet(frozenset(symmetric) | covariances(expr))
     if not getattr(expr, "is_Matrix", False) or expr.shape == (1, 1):
         return WordPolynomial(scalar_words(expr, alphabet), alphabet)
     rows, columns = expr.shape
@@ -247,28 +247,6 @@ def word_polynomial(expr: sp.Expr, symmetric: frozenset[sp.Expr] = frozenset()) 
         key = tuple(sorted((*words, *constant, *random)))
         result[key] = result.get(key, sp.Integer(0)) + factor * coefficient
     return WordPolynomial(result, alphabet, (rows, columns), marker)
-
-
-def _covariances(expr: sp.Expr) -> frozenset[sp.Expr]:
-    """The matrices that are symmetric because a law says so."""
-    found = set()
-    for node in sp.preorder_traversal(expr):
-        if isinstance(node, GaussianVector):
-            found.add(node.covariance)
-        elif isinstance(node, TokenMatrix):
-            found |= {group.covariance for group in node.groups}
-    for covariance in list(found):
-        terms = covariance.args if isinstance(covariance, sp.MatAdd) else (covariance,)
-        bare = [term.as_coeff_matrices()[1] if isinstance(term, sp.MatMul) else [term] for term in terms]
-        # Of a symmetric sum whose other terms are symmetric by their looks, the last one is symmetric too.
-        looks = Alphabet()
-        unsure = [factors for factors in bare if not looks.is_symmetric(sp.MatMul(*factors))]
-        if len(unsure) == 1 and len(unsure[0]) == 1:
-            found.add(unsure[0][0])
-    for matrix in list(found):
-        if isinstance(matrix, (sp.Inverse, sp.MatPow, sp.Transpose)):
-            found.add(matrix.args[0])
-    return frozenset(found)
 
 
 def wick(
@@ -327,6 +305,9 @@ def matrix_expectation(
     >>> matrix_expectation(X.T*X*A*X.T*X)
     n**2*S*A*S + n*S*A.T*S + (n*Trace(A*S))*S
     """
+    if isinstance(expr, str):
+        raise TypeError(f"expected a sympy expression, got the text {expr!r}")
+    expr = sp.sympify(expr)
     if isinstance(expr, sp.MatrixBase):
         means = expr.applyfunc(lambda entry: matrix_expectation(entry, symmetric=symmetric, scalars=scalars))
         return means[0, 0] if expr.shape == (1, 1) else means.as_immutable()

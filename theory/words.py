@@ -37,6 +37,7 @@ __all__ = [
     "Closed",
     "Law",
     "WordPolynomial",
+    "covariances",
     "exact",
     "least_rotation",
     "matrix_of_words",
@@ -467,6 +468,28 @@ def _holds_words(expr: sp.Basic) -> bool:
     return is_random(expr) or expr.has(sp.Trace, Dot, MatrixElement)
 
 
+def covariances(expr: sp.Expr) -> frozenset[sp.Expr]:
+    """The matrices that are symmetric because a law says so."""
+    found = set()
+    for node in sp.preorder_traversal(expr):
+        if isinstance(node, GaussianVector):
+            found.add(node.covariance)
+        elif isinstance(node, TokenMatrix):
+            found |= {group.covariance for group in node.groups}
+    for covariance in list(found):
+        terms = covariance.args if isinstance(covariance, sp.MatAdd) else (covariance,)
+        bare = [term.as_coeff_matrices()[1] if isinstance(term, sp.MatMul) else [term] for term in terms]
+        # Of a symmetric sum whose other terms are symmetric by their looks, the last one is symmetric too.
+        looks = Alphabet()
+        unsure = [factors for factors in bare if not looks.is_symmetric(sp.MatMul(*factors))]
+        if len(unsure) == 1 and len(unsure[0]) == 1:
+            found.add(unsure[0][0])
+    for matrix in list(found):
+        if isinstance(matrix, (sp.Inverse, sp.MatPow, sp.Transpose)):
+            found.add(matrix.args[0])
+    return frozenset(found)
+
+
 def scalar_words(expr: sp.Expr, alphabet: Alphabet) -> Polynomial:
     """A scalar expression as a polynomial in closed words.
 
@@ -695,8 +718,11 @@ class _Scalars:
         return self.written[word]
 
     def product(self, coefficient: sp.Expr, words: Iterable[str]) -> sp.Expr:
+        """A term, its coefficient distributed so that n (1 − 1/n) meets other multiples of n."""
         powers = Counter(words)
-        return sp.Mul(coefficient, *(self.word(w) ** n if n > 1 else self.word(w) for w, n in powers.items()))
+        factors = [self.word(w) ** count if count > 1 else self.word(w) for w, count in powers.items()]
+        terms = sp.Add.make_args(coefficient if coefficient.is_Atom else sp.expand_mul(coefficient, deep=False))
+        return sp.Add(*(sp.Mul(term, *factors) for term in terms)) if len(terms) > 1 else sp.Mul(*terms, *factors)
 
 
 def opened(words: Product, marker: str, alphabet: Alphabet) -> tuple[str, Product]:
