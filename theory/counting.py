@@ -144,7 +144,7 @@ def representatives(term: TokenSum) -> Iterator[tuple[sp.Expr, sp.Expr]]:
             a sum leaves out tokens, or if a token's group cannot be told.
     """
     rows = _rows(term.body)
-    if not term.indices and all(row.group >= 0 for row in rows):
+    if not term.indices and not _compared(term.body) and all(row.group >= 0 for row in rows):
         yield sp.Integer(1), term.body
         return
     matrices = sorted({row.matrix for row in rows}, key=sp.default_sort_key)
@@ -157,11 +157,17 @@ def representatives(term: TokenSum) -> Iterator[tuple[sp.Expr, sp.Expr]]:
         yield from _without_tokens(term)
         return
     prompt = (grouped or matrices)[0]
-    singled = {row.index for row in rows if row.index not in term.indices}
+    labels = {row.index for row in rows} | _compared(term.body)
+    singled = labels - set(term.indices)
     for probability, renaming, known in _placements(singled, prompt):
         placed = TokenSum(term.indices, term.body.xreplace(renaming), term.ranges)
         for number, body in _over_positions(placed, prompt.groups, known):
             yield probability * number, body
+
+
+def _compared(body: sp.Expr) -> set[sp.Expr]:
+    """The positions that a Kronecker delta compares."""
+    return {position for delta in body.atoms(sp.KroneckerDelta) for position in delta.args}
 
 
 def _placements(
@@ -271,8 +277,8 @@ def _at_representatives(term: TokenSum, where: dict, located: dict) -> sp.Expr:
     return _located(body, located)
 
 
-def _delta(*args: sp.Expr) -> sp.Expr:
-    return sp.Integer(1) if args[0] == args[1] else sp.Integer(0)
+def _delta(first: sp.Expr, second: sp.Expr) -> sp.Expr:
+    return sp.Integer(1) if first == second else sp.Integer(0)
 
 
 def _rows(expr: sp.Expr) -> set[Row]:

@@ -14,7 +14,15 @@ from typing import Any
 
 import sympy as sp
 
-from .expectation import Evaluation, Expectation, as_scalar, moments_of, representative_terms
+from .expectation import (
+    Evaluation,
+    Expectation,
+    as_scalar,
+    moments_of,
+    representative_terms,
+    size_conditions,
+    steepest_delta,
+)
 from .gaussian import Base, JointLaw, Moment, Rewriting, rewrite
 from .latex import chain, to_latex
 from .reading import Monomial
@@ -131,12 +139,8 @@ class _Writer:
         line: sp.Expr = start
         counted = representative_terms(scalar)
         line = self.note("exchangeable sums", line, sp.Add(*(n * Expectation(body) for n, body in counted)))
-        evaluation = Evaluation(known=self.known)
-        monomials: dict[Monomial, sp.Expr] = {}
-        for count, body in counted:
-            for coefficient, monomial in evaluation.monomials(body):
-                monomials[monomial] = monomials.get(monomial, sp.Integer(0)) + count * coefficient
-        state = self.opened(monomials)
+        self.conditions.extend(size_conditions(scalar))
+        state = self.opened(Evaluation(known=self.known).weighted_monomials(scalar))
         line = self.note("linearity", line, self.line(state))
         while any(moments for _, moments in state):
             rule = self.next_rule(state)
@@ -152,12 +156,13 @@ class _Writer:
             self.steps.append(Step(rule, before, after))
         return after
 
-    def opened(self, monomials: Mapping[Monomial, sp.Expr]) -> State:
+    def opened(self, monomials: Iterable[tuple[sp.Expr, Monomial]]) -> State:
         """The monomials as moments."""
         state: State = {}
-        for monomial, count in monomials.items():
-            if monomial == Monomial():
-                _add(state, (Base(), ()), count)
+        for count, monomial in monomials:
+            if monomial == Monomial() or steepest_delta(monomial) is not None:
+                for base, coefficient in Evaluation(known=self.known).monomial_value(monomial).items():
+                    _add(state, (base, ()), count * coefficient)
                 continue
             for coefficient, moment in moments_of(monomial, self.known):
                 _add(state, (Base(), (moment,)), count * coefficient)

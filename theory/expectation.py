@@ -12,7 +12,7 @@ jointly Gaussian scalars, to which `gaussian` applies its rules until none is le
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy as sp
@@ -123,13 +123,40 @@ class Evaluation:
         """E[expr] as an expression."""
         scalar = as_scalar(expr)
         _check_one_law_a_name(scalar)
+        self.conditions.extend(size_conditions(scalar))
         total: dict[Base, list[sp.Expr]] = {}
-        for coefficient, body in representative_terms(scalar):
-            for factor, monomial in self.monomials(body):
-                for base, c in self.monomial_value(monomial).items():
-                    total.setdefault(base, []).append(coefficient * factor * c)
+        for weight, monomial in self.weighted_monomials(scalar):
+            for base, c in self.monomial_value(monomial).items():
+                total.setdefault(base, []).append(weight * c)
         parts = (sp.Add(*cs) * base.expr() for base, cs in total.items())
         return sp.Add(*parts).xreplace(dict(self.known))
+
+    def weighted_monomials(self, scalar: sp.Expr) -> list[tuple[sp.Expr, Monomial]]:
+        """The monomials of all representative terms, each once, none of them infinite.
+
+        Raises:
+            InfiniteExpectation: if one is, and the others cannot make up for it.
+            NoClosedForm: if several are, of which the sum may be finite.
+        """
+        weights: dict[Monomial, sp.Expr] = {}
+        for coefficient, body in representative_terms(scalar):
+            for factor, monomial in self.monomials(body):
+                weights[monomial] = weights.get(monomial, sp.Integer(0)) + coefficient * factor
+        infinite: dict[Monomial, InfiniteExpectation] = {}
+        for monomial in weights:
+            try:
+                check_finite(monomial, self.known)
+            except InfiniteExpectation as error:
+                infinite[monomial] = error
+        if len(infinite) > 1 and any(monomial.gates or monomial.unknown for monomial in infinite):
+            shown = ", ".join(str(monomial.expr()) for monomial in list(infinite)[:3])
+            raise NoClosedForm(
+                f"cannot decide whether the mean is finite: taken one by one the means of {shown} are infinite; "
+                "write the factor that decays as one, such as erfc(x) for 1 - erf(x)"
+            )
+        if infinite:
+            raise next(iter(infinite.values()))
+        return [(weight, monomial) for monomial, weight in weights.items() if weight != 0]
 
     def monomials(self, body: sp.Expr) -> list[tuple[sp.Expr, Monomial]]:
         """The scalar products with randomness on both sides removed, then read into monomials."""
@@ -149,11 +176,42 @@ class Evaluation:
         """The mean of a monomial whose nodes are jointly Gaussian scalars."""
         if monomial == Monomial():
             return {Base(): sp.Integer(1)}
+        if (steep := steepest_delta(monomial)) is not None:
+            return {Base(function=self.value_of_derivative(monomial, steep)): sp.Integer(1)}
         total: dict[Base, list[sp.Expr]] = {}
         for coefficient, moment in moments_of(monomial, self.known):
             for base, c in moment_value(moment, self.memory, self.conditions).items():
                 total.setdefault(base, []).append(coefficient * c)
         return {base: sp.Add(*cs) for base, cs in total.items()}
+
+    def value_of_derivative(self, monomial: Monomial, steep: sp.Expr) -> sp.Expr:
+        """E δ⁽ⁿ⁾(ℓ) g = dⁿ/dβⁿ E δ(ℓ + β) g at β = 0."""
+        ell, order = steep.args
+        beta = sp.Dummy("beta", real=True)
+        gates = [(gate, count) for gate, count in monomial.gates if gate != steep]
+        shifted = replace(monomial, gates=(*gates, (sp.DiracDelta(ell + beta), 1)))
+        value = sp.Add(*(c * base.expr() for base, c in self.monomial_value(shifted).items()))
+        return value.diff(beta, int(order)).subs(beta, 0)
+
+
+def steepest_delta(monomial: Monomial) -> sp.Expr | None:
+    """A derivative of a delta function among the gates.
+
+    Raises:
+        NoClosedForm: for a power of a delta function, which has no mean.
+    """
+    deltas = [(gate, count) for gate, count in monomial.gates if isinstance(gate, sp.DiracDelta)]
+    if any(count > 1 for _, count in deltas):
+        raise NoClosedForm(f"a power of a delta function has no mean: {monomial.expr()}")
+    return next((gate for gate, _ in deltas if len(gate.args) > 1 and gate.args[1] != 0), None)
+
+
+def size_conditions(expr: sp.Expr) -> list[sp.Basic]:
+    """That no group of tokens has a negative size, where that is not known."""
+    prompts = {node for node in sp.preorder_traversal(expr) if isinstance(node, TokenMatrix)}
+    sizes = {group.size for prompt in prompts for group in prompt.groups}
+    unknown = (size for size in sizes if not (size.is_nonnegative or (size.is_integer and (size + 1).is_positive)))
+    return [sp.Ge(size, 0) for size in sorted(unknown, key=sp.default_sort_key)]
 
 
 # --- first reading: tokens ----------------------------------------------------------------
@@ -234,10 +292,7 @@ def _dots(expr: sp.Basic) -> set[Dot]:
 
 
 def moments_of(monomial: Monomial, known: Mapping[sp.Expr, sp.Expr]) -> list[tuple[sp.Expr, Moment]]:
-    """A monomial as a combination of moments: gates of every kind become erf and sign.
-
-    erfc ℓ = 1 − erf ℓ,   Heaviside ℓ = (1 + sign ℓ)/2,   Φ(ℓ) = (1 + erf(ℓ/√2))/2,   δ(ℓ) = ½ · 2δ(ℓ)
-    """
+    """A monomial as a combination of moments: gates of every kind become signs and steps, smoothed or not."""
     nodes = _nodes(monomial)
     law = joint_law(nodes, known)
     position = {node: i for i, node in enumerate(nodes)}
@@ -257,7 +312,6 @@ def moments_of(monomial: Monomial, known: Mapping[sp.Expr, sp.Expr]) -> list[tup
     unknown = _unknown_factors(monomial, form)
     waves = tuple(Wave(form(wave.args[0]), isinstance(wave, sp.sin)) for wave, n in monomial.waves for _ in range(n))
     start = Moment(law, tuple(powers), (), (), tuple(sorted(waves, key=Wave.sort_key)), exponent, unknown)
-    _check_finite(start, monomial)
     terms: list[tuple[sp.Expr, tuple[Gate, ...], tuple[Gate, ...]]] = [(sp.Integer(1), (), ())]
     for gate, count in monomial.gates:
         for _ in range(count):
@@ -289,16 +343,11 @@ def _with_gate(term: tuple, gate: sp.Expr, form: Any) -> list[tuple]:
         return [(coefficient, (*gates, Gate(form(argument), True)), slopes)]
     if isinstance(gate, sp.sign):
         return [(coefficient, (*gates, Gate(form(argument), False)), slopes)]
-    constant, slope, smoothed = {
-        sp.erfc: (sp.Integer(1), -sp.Integer(1), True),
-        sp.Heaviside: (half, half, False),
-        NormalCDF: (half, half, True),
-    }[gate.func]
-    inner = argument / sp.sqrt(2) if isinstance(gate, NormalCDF) else argument
-    return [
-        (coefficient * constant, gates, slopes),
-        (coefficient * slope, (*gates, Gate(form(inner), smoothed)), slopes),
-    ]
+    if isinstance(gate, sp.erfc):
+        return [(2 * coefficient, (*gates, Gate(form(-argument), True, "tail")), slopes)]
+    if isinstance(gate, sp.Heaviside):
+        return [(coefficient, (*gates, Gate(form(argument), False, "step")), slopes)]
+    return [(coefficient, (*gates, Gate(form(argument / sp.sqrt(2)), True, "step")), slopes)]
 
 
 def _nodes(monomial: Monomial) -> list[sp.Expr]:
@@ -424,17 +473,28 @@ def _stays_above_a_positive_number(expr: sp.Expr) -> bool:
 DECAYING = (sp.erfc, sp.Heaviside, NormalCDF)
 
 
-def _check_finite(moment: Moment, monomial: Monomial) -> None:
+def check_finite(monomial: Monomial, known: Mapping[sp.Expr, sp.Expr]) -> None:
     """Refuse where only the decay of another factor could make the mean finite, or where nothing does.
 
     Without such factors the tilting rule decides; with gates, on one variable x of variance s, the
     exponent q − 1/(2s) minus the decay rates of the gates decides on each side.
     """
+    if monomial.exponent == 0:
+        return
+    nodes = _nodes(monomial)
+    plain = (0,) * len(nodes)
+    moment = Moment(joint_law(nodes, known), plain, exponent=_exponent(monomial.exponent, nodes))
     gates = [gate for gate, _ in monomial.gates]
     decaying = [gate for gate in gates if isinstance(gate, DECAYING)]
     deltas = [gate for gate in gates if isinstance(gate, sp.DiracDelta)]
-    if moment.exponent is None or not (decaying or monomial.unknown) or not _is_decidably_too_large(moment):
+    if deltas and not (decaying or monomial.unknown):
+        return  # the law on the line of the delta decides, in the tilting rule
+    try:
+        tilting(moment)
         return
+    except InfiniteExpectation:
+        if not (decaying or monomial.unknown):
+            raise
     if len(moment.powers) == 1 and not monomial.unknown and not deltas:
         slowest = max(_rate(moment, monomial, side) for side in (1, -1))
         if slowest.is_negative:
@@ -451,15 +511,6 @@ def _check_finite(moment: Moment, monomial: Monomial) -> None:
         f"cannot decide whether E[{monomial.expr()}] is finite: exp({monomial.exponent}) is too large for the "
         f"Gaussian law alone, and no rule weighs it against {other}"
     )
-
-
-def _is_decidably_too_large(moment: Moment) -> bool:
-    from_tilting = Moment(moment.law, (0,) * len(moment.powers), exponent=moment.exponent)
-    try:
-        tilting(from_tilting)
-    except InfiniteExpectation:
-        return True
-    return False
 
 
 def _rate(moment: Moment, monomial: Monomial, side: int) -> sp.Expr:

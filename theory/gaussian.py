@@ -35,7 +35,7 @@ from itertools import combinations
 import sympy as sp
 
 from .integral import GaussianIntegral
-from .special import BivariateNormalCDF, OwenT
+from .special import BivariateNormalCDF, NormalCDF, OwenT
 
 __all__ = [
     "Base",
@@ -72,6 +72,8 @@ def rational(expr: sp.Expr) -> sp.Expr:
     if expr.is_Atom:
         return expr
     expanded = sp.expand(expr)
+    if not expanded.is_Rational and not expanded.free_symbols:
+        expanded = sp.radsimp(expanded)  # so that 1/(1 + √2) − √2 + 1 is seen to be zero
     if expanded.is_Atom or not _has_quotient(expanded):
         return expanded
     return sp.cancel(expanded)
@@ -120,28 +122,48 @@ class Form:
 
 @dataclass(frozen=True)
 class Gate:
-    """erf(ℓ) when smoothed, sign(ℓ) when not."""
+    """A sign, or a step, of a linear form ℓ; smoothed ones are the error function and its kin.
+
+    kind      not smoothed          smoothed
+    "sign"    sign(ℓ)               erf(ℓ)
+    "step"    (1 + sign(ℓ))/2       (1 + erf(ℓ))/2 = Φ(√2 ℓ)
+    "tail"    the same              the same, written erfc(−ℓ)/2
+    """
 
     form: Form
     smoothed: bool
+    kind: str = "sign"
 
     @property
-    def function(self) -> type[sp.Function]:
-        """erf or sign."""
-        return sp.erf if self.smoothed else sp.sign
+    def is_step(self) -> bool:
+        """Whether it runs from 0 to 1 rather than from −1 to 1."""
+        return self.kind != "sign"
+
+    @property
+    def height(self) -> sp.Expr:
+        """How much of a sign it holds: its derivative is height · slope."""
+        return sp.Rational(1, 2) if self.is_step else ONE
+
+    def at(self, ell: sp.Expr) -> sp.Expr:
+        """The value of the gate where the form is ℓ."""
+        if self.kind == "sign":
+            return sp.erf(ell) if self.smoothed else sp.sign(ell)
+        if self.kind == "tail":
+            return sp.erfc(-ell) / 2
+        return NormalCDF(sp.sqrt(2) * ell) if self.smoothed else sp.Heaviside(ell)
 
     def expr(self, variables: Iterable[sp.Expr]) -> sp.Expr:
         """The gate written out in the given variables."""
-        return self.function(self.form.expr(variables))
+        return self.at(self.form.expr(variables))
 
     def slope(self, variables: Iterable[sp.Expr]) -> sp.Expr:
-        """Its derivative in ℓ: (2/√π) e^{−ℓ²}, or 2δ(ℓ)."""
+        """The derivative in ℓ of its sign: (2/√π) e^{−ℓ²}, or 2δ(ℓ)."""
         ell = self.form.expr(variables)
         return 2 * sp.exp(-(ell**2)) / sp.sqrt(sp.pi) if self.smoothed else 2 * sp.DiracDelta(ell)
 
     def sort_key(self) -> tuple:
         """A key that orders gates the same way in every run."""
-        return (self.smoothed, self.form.sort_key())
+        return (self.smoothed, self.kind, self.form.sort_key())
 
 
 @dataclass(frozen=True)
@@ -315,21 +337,25 @@ def rewrite(moment: Moment) -> Rewriting:
 def tidying(moment: Moment) -> Rewriting | None:
     """Constants leave the expectation: variables that are not used, gates of a constant, sign² = 1.
 
-    A variable that does not vary is its mean; sign(ℓ) with Var ℓ = 0 is sign(E ℓ).
+    A variable that does not vary is its mean; f(ℓ) with Var ℓ = 0 is f(E ℓ).
     """
     coefficient: sp.Expr = ONE
     gates: list[Gate] = []
     changed = False
     for gate in moment.gates:
         if moment.law.covariance_of(gate.form, gate.form) == 0:
-            coefficient *= gate.function(moment.law.mean_of(gate.form))
+            coefficient *= gate.at(moment.law.mean_of(gate.form))
             changed = True
             continue
-        twin = next((g for g in gates if not g.smoothed and not gate.smoothed and _ratio(g.form, gate.form)), None)
+        twin = next((other for other in gates if _are_twins(other, gate)), None)
         if twin is not None:
-            gates.remove(twin)
-            coefficient *= sp.sign(_ratio(twin.form, gate.form))
+            ratio = sp.sign(_ratio(twin.form, gate.form))
             changed = True
+            if not gate.is_step:
+                gates.remove(twin)
+                coefficient *= ratio
+            elif ratio == -1:
+                return Rewriting("linearity", ())
             continue
         gates.append(gate)
     waves = []
@@ -339,18 +365,32 @@ def tidying(moment: Moment) -> Rewriting | None:
             changed = True
         else:
             waves.append(wave)
+    unknown = []
+    for factor in moment.unknown:
+        if all(moment.law.covariance_of(form, form) == 0 for form in factor.forms):
+            coefficient *= factor.at(moment.law.mean_of(form) for form in factor.forms)
+            changed = True
+        else:
+            unknown.append(factor)
     powers = list(moment.powers)
     for i, power in enumerate(powers):
         if power and moment.law.covariance[i][i] == 0:
             coefficient *= moment.law.mean[i] ** power
             powers[i] = 0
             changed = True
-    tidied = replace(moment, gates=tuple(gates), powers=tuple(powers), waves=tuple(waves))
+    tidied = replace(moment, gates=tuple(gates), powers=tuple(powers), waves=tuple(waves), unknown=tuple(unknown))
     used = _used(tidied)
     if not changed and len(used) == len(powers):
         return None
     smaller = _marginal(tidied, used)
     return Rewriting("linearity", ((coefficient, Base(), (smaller,) if used else ()),))
+
+
+def _are_twins(first: Gate, second: Gate) -> bool:
+    """Two signs, or two steps, that jump at the same place: their product is a gate or a constant."""
+    if first.smoothed or second.smoothed or first.is_step != second.is_step:
+        return False
+    return _ratio(first.form, second.form) is not None
 
 
 def _ratio(first: Form, second: Form) -> sp.Expr | None:
@@ -386,8 +426,8 @@ def _marginal(moment: Moment, keep: tuple[int, ...]) -> Moment:
     return Moment(
         moment.law.marginal(keep),
         tuple(moment.powers[i] for i in keep),
-        tuple(sorted((Gate(form(g.form), g.smoothed) for g in moment.gates), key=Gate.sort_key)),
-        tuple(sorted((Gate(form(g.form), g.smoothed) for g in moment.slopes), key=Gate.sort_key)),
+        tuple(sorted((replace(g, form=form(g.form)) for g in moment.gates), key=Gate.sort_key)),
+        tuple(sorted((replace(g, form=form(g.form)) for g in moment.slopes), key=Gate.sort_key)),
         tuple(sorted((Wave(form(w.form), w.odd) for w in moment.waves), key=Wave.sort_key)),
         exponent,
         tuple(Unknown(factor.function, tuple(form(f) for f in factor.forms)) for factor in moment.unknown),
@@ -459,6 +499,8 @@ def tilting(moment: Moment) -> Rewriting | None:
     mean, cov = sp.Matrix(n, 1, law.mean), sp.Matrix(law.covariance)
     Q, b = sp.Matrix(matrix), sp.Matrix(n, 1, linear)
     plain = replace(moment, exponent=None)
+    if any(q.has(sp.I) for q in Q):
+        raise NoClosedForm(f"no rule for the exponential of a complex quadratic form: {moment.integrand()}")
     if all(q == 0 for q in Q):
         shift = (cov * b).applyfunc(rational)
         exponent = rational((b.T * mean)[0, 0] + (b.T * shift)[0, 0] / 2)
@@ -498,7 +540,7 @@ def _elementary_symmetric(M: sp.Matrix) -> list[sp.Expr]:
 
 def parity(moment: Moment) -> Rewriting | None:
     """An odd function of a centred law has mean zero."""
-    if moment.unknown or any(m != 0 for m in moment.law.mean):
+    if moment.unknown or any(m != 0 for m in moment.law.mean) or any(gate.is_step for gate in moment.gates):
         return None
     if any(form.shift != 0 for form in moment.forms()):
         return None
@@ -593,8 +635,8 @@ def stein(moment: Moment) -> Rewriting | None:
         if slope != 0:
             gates = list(moment.gates)
             gates.remove(gate)
-            differentiated = replace(rest, gates=tuple(gates), slopes=(gate,))
-            terms.append((slope * moment.gates.count(gate), Base(), (differentiated,)))
+            differentiated = replace(rest, gates=tuple(gates), slopes=(replace(gate, kind="sign"),))
+            terms.append((slope * gate.height * moment.gates.count(gate), Base(), (differentiated,)))
     for index, wave in enumerate(moment.waves):
         slope = law.covariance_with(wave.form)[i] * (1 if wave.odd else -1)
         if slope != 0:
@@ -616,7 +658,27 @@ def closed_moment(moment: Moment) -> Rewriting | None:
         (2, 0): _two_gates,
         (1, 1): _gate_and_wave,
     }
-    return table[shape](moment) if shape in table else None
+    if shape not in table:
+        return None
+    steps = [gate for gate in moment.gates if gate.is_step]
+    if steps and (moment.waves or len(steps) < len(moment.gates)):
+        return _step_as_sign(moment, steps[0])
+    return table[shape](moment)
+
+
+def _step_as_sign(moment: Moment, step: Gate) -> Rewriting:
+    """A step is one half plus half a sign."""
+    gates = list(moment.gates)
+    gates.remove(step)
+    half = sp.Rational(1, 2)
+    with_sign = tuple(sorted((*gates, replace(step, kind="sign")), key=Gate.sort_key))
+    return Rewriting(
+        "linearity",
+        (
+            (half, Base(), (replace(moment, gates=tuple(gates)),)),
+            (half, Base(), (replace(moment, gates=with_sign),)),
+        ),
+    )
 
 
 def _one_wave(moment: Moment) -> Rewriting:
@@ -646,8 +708,9 @@ def rational_over_root(mean: sp.Expr, doubled: sp.Expr, positive: sp.Expr) -> sp
 
 def _one_gate(moment: Moment) -> Rewriting:
     """E erf(ℓ) = erf(E ℓ/√(1 + 2 Var ℓ)), E sign(ℓ) = erf(E ℓ/√(2 Var ℓ)). Source: Owen (1980), 10,010.8."""
-    u, conditions = _standardized(moment.law, moment.gates[0])
-    return _closed("erf moment", Base(function=sp.erf(u)), conditions=conditions)
+    (gate,) = moment.gates
+    u, conditions = _standardized(moment.law, gate)
+    return _closed("erf moment", Base(function=replace(gate, smoothed=True).at(u)), conditions=conditions)
 
 
 def _two_gates(moment: Moment) -> Rewriting:
@@ -657,6 +720,7 @@ def _two_gates(moment: Moment) -> Rewriting:
         h₁ = 0           4 T(h₂, r/√(1 − r²))
         same law         1 − 8 T(h, √((1 − r)/(1 + r)))
         in general       4 Φ₂(h₁, h₂; r) − 2Φ(h₁) − 2Φ(h₂) + 1
+        two steps        Φ₂(h₁, h₂; r)
 
     with T Owen's function and Φ₂ the bivariate normal cdf. Sources: Williams (1997); Owen (1980).
     """
@@ -666,26 +730,30 @@ def _two_gates(moment: Moment) -> Rewriting:
     (u1, conditions1), (u2, conditions2) = _standardized(law, first), _standardized(law, second)
     conditions = tuple(dict.fromkeys(conditions1 + conditions2))
     if c == 0:
-        return _closed("erf moment", Base(function=sp.erf(u1) * sp.erf(u2)), conditions=conditions)
-    if rational(c**2 - W1 * W2) == 0:
+        product = replace(first, smoothed=True).at(u1) * replace(second, smoothed=True).at(u2)
+        return _closed("erf moment", Base(function=product), conditions=conditions)
+    determined = rational(c**2 - W1 * W2) == 0
+    if determined:
         correlation: sp.Expr = sp.Integer(1) if c.is_positive else sp.Integer(-1) if c.is_negative else sp.sign(c)
     elif W1 == W2:
         correlation = rational(c / W1)
     else:
         correlation = c / (positive_root(W1, law.positive) * positive_root(W2, law.positive))
+    bivariate = BivariateNormalCDF(sp.sqrt(2) * u1, sp.sqrt(2) * u2, correlation)
+    if first.is_step:
+        return _closed("erf moment", Base(function=bivariate), conditions=conditions)
     if u1 == 0 and u2 == 0:
         return _closed("erf moment", Base(function=sp.asin(correlation)), 2 / sp.pi, conditions)
-    if u1 == 0 or u2 == 0:
+    if (u1 == 0 or u2 == 0) and not determined:
         h = sp.sqrt(2) * (u2 if u1 == 0 else u1)
         slope = rational_over_root(c, rational(W1 * W2 - c**2), law.positive**2)
         return _closed("erf moment", Base(function=OwenT(h, slope)), sp.Integer(4), conditions)
-    if W1 == W2 and u1 == u2:
+    if W1 == W2 and u1 == u2 and not determined:
         ratio = sp.sqrt(rational((W1 - c) / (W1 + c)))
         if law.positive != 1:
             ratio = positive_root(rational(W1 - c), law.positive) / positive_root(rational(W1 + c), law.positive)
         function = OwenT(sp.sqrt(2) * u1, ratio)
         return Rewriting("erf moment", ((ONE, Base(), ()), (-sp.Integer(8), Base(function=function), ())), conditions)
-    bivariate = BivariateNormalCDF(sp.sqrt(2) * u1, sp.sqrt(2) * u2, correlation)
     terms = (
         (sp.Integer(4), Base(function=bivariate), ()),
         (-ONE, Base(function=sp.erf(u1)), ()),
@@ -723,18 +791,17 @@ def one_dimensional_reduction(moment: Moment) -> Rewriting | None:
     The forms inside unknown functions are conditioned on; then gates' forms, until at most two
     gates are left open; the conditional mean closes by the rules above.
     """
-    forms = [form for factor in moment.unknown for form in factor.forms]
-    if moment.waves and len(moment.gates) > 1:
-        forms += [wave.form for wave in moment.waves]
-    forms = _independent(moment.law, forms)
-    forms = _with_gates_closed(moment, forms)
+    forms = _conditioned_on(moment)
     law, ts = moment.law, []
+    conditions: list[sp.Basic] = []
     for form in forms:
         t = sp.Dummy("t", real=True)
         deviation = positive_root(law.covariance_of(form, form), law.positive)
         with_form = law.covariance_with(form)
         n = len(with_form)
         variance = law.covariance_of(form, form)
+        if not variance.is_positive:
+            conditions.append(sp.Gt(variance, 0))
         covariance = [
             [law.covariance[i][j] - with_form[i] * with_form[j] / variance for j in range(n)] for i in range(n)
         ]
@@ -745,7 +812,7 @@ def one_dimensional_reduction(moment: Moment) -> Rewriting | None:
     open_gates = []
     for gate in moment.gates:
         if law.covariance_of(gate.form, gate.form) == 0:
-            factor *= gate.function(law.mean_of(gate.form))
+            factor *= gate.at(law.mean_of(gate.form))
         else:
             open_gates.append(gate)
     open_waves = []
@@ -755,9 +822,8 @@ def one_dimensional_reduction(moment: Moment) -> Rewriting | None:
         else:
             open_waves.append(wave)
     inner = Moment(law, moment.powers, tuple(open_gates), (), tuple(open_waves))
-    conditions: list[sp.Basic] = []
     value = closed_value(inner, conditions)
-    integral = GaussianIntegral(factor * value, ts)
+    integral = GaussianIntegral(factor * value, ts) if ts else factor * value
     return _closed("one-dimensional reduction", Base(function=integral), conditions=tuple(conditions))
 
 
@@ -776,28 +842,31 @@ def _determined(law: JointLaw, known: list[Form], form: Form) -> bool:
     return rational(gram.det(method="berkowitz")) == 0
 
 
-def _with_gates_closed(moment: Moment, forms: list[Form]) -> list[Form]:
-    def open_gates(known: list[Form]) -> int:
-        return sum(not _determined(moment.law, known, gate.form) for gate in moment.gates)
+def _conditioned_on(moment: Moment) -> list[Form]:
+    """The fewest forms to condition on: those of unknown functions, and of gates and waves until the rest closes."""
+    law = moment.law
+    known = _independent(law, (form for factor in moment.unknown for form in factor.forms))
+    candidates = list(
+        dict.fromkeys(form for form in (*(g.form for g in moment.gates), *(w.form for w in moment.waves)))
+    )
 
-    most = 2 if not any(not _determined(moment.law, forms, wave.form) for wave in moment.waves) else 1
-    if open_gates(forms) <= most:
-        return forms
-    candidates = _distinct(gate.form for gate in moment.gates)
-    for size in range(1, len(candidates) + 1):
-        choices = [forms + _independent_of(moment.law, forms, extra) for extra in combinations(candidates, size)]
-        best = min(choices, key=open_gates)
-        if open_gates(best) <= most:
-            return best
-    return forms + _independent_of(moment.law, forms, candidates)  # pragma: no cover
+    def left(forms: list[Form]) -> tuple[int, int]:
+        gates = sum(not _determined(law, forms, gate.form) for gate in moment.gates)
+        return gates, sum(not _determined(law, forms, wave.form) for wave in moment.waves)
+
+    for size in range(len(candidates) + 1):
+        choices = (known + _independent_of(law, known, extra) for extra in combinations(candidates, size))
+        closing = [(sum(left(forms)), forms) for forms in choices if left(forms) in CLOSED_SHAPES]
+        if closing:
+            return min(closing, key=lambda choice: choice[0])[1]
+    return known + _independent_of(law, known, candidates)  # pragma: no cover
+
+
+CLOSED_SHAPES = ((0, 0), (1, 0), (2, 0), (0, 1))  # (gates, waves) whose mean is known and not complex
 
 
 def _independent_of(law: JointLaw, known: list[Form], extra: Iterable[Form]) -> list[Form]:
     return _independent(law, [*known, *extra])[len(known) :]
-
-
-def _distinct(forms: Iterable[Form]) -> list[Form]:
-    return list(dict.fromkeys(forms))
 
 
 RULES: tuple[Callable[[Moment], Rewriting | None], ...] = (

@@ -4,7 +4,7 @@ A `Monomial` is a product of powers of Gaussian scalars, gates (erf, sign and th
 (cos, sin), one exponential of a quadratic, and factors no rule knows. Everything else that
 users write is rewritten into these on the way in:
 
-    |ℓ| = ℓ sign ℓ,   max(a, b) = (a + b + |a − b|)/2,   cosh ℓ = (e^ℓ + e^{−ℓ})/2,   2^ℓ = e^{ℓ log 2}
+    |ℓ| = ℓ sign ℓ,   max(a, b) = b + (a − b) step(a − b),   cosh ℓ = (e^ℓ + e^{−ℓ})/2,   2^ℓ = e^{ℓ log 2}
 
 while erfc, the step function and the normal cdf stay what they are until it is known whether
 their decay is needed for the mean to be finite.
@@ -247,9 +247,9 @@ def _read_abs(expr: sp.Expr) -> Terms:
 def _read_extremum(expr: sp.Expr) -> Terms:
     if len(expr.args) != 2 or linear(expr.args[0] - expr.args[1]) is None:
         return _unknown(expr)
-    first, second = expr.args
-    sign = 1 if isinstance(expr, sp.Max) else -1
-    return read((first + second + sign * sp.Abs(first - second)) / 2)
+    first, second = expr.args if is_random(expr.args[0]) else reversed(expr.args)
+    excess = (first - second) * sp.Heaviside(first - second)
+    return read(second + excess) if isinstance(expr, sp.Max) else read(first - excess)
 
 
 def _read_hyperbolic(expr: sp.Expr) -> Terms:

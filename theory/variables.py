@@ -129,6 +129,8 @@ def gaussians(names: str, *, mean: Sequence[Any] | None = None, covariance: Any 
     [s, 1],
     [1, s]])
     """
+    if not isinstance(names, str):
+        raise TypeError(f"expected names as one text such as 'a b', got names={names!r}")
     parts = names.replace(",", " ").split()
     if not parts:
         raise ValueError(f"expected at least one name, got names={names!r}")
@@ -141,6 +143,8 @@ def gaussians(names: str, *, mean: Sequence[Any] | None = None, covariance: Any 
         raise ValueError(f"expected {len(parts)} means for names={names!r}, got {len(means)}: mean={mean!r}")
     cov = sp.eye(len(parts)) if covariance is None else _exact_matrix(covariance)
     cov = validate_covariance(cov, name="covariance", size=len(parts)).applyfunc(sp.expand)
+    for entry in (*means, *cov):
+        _refuse_random(entry, "mean or covariance")
     family = GaussianFamily(
         sp.Tuple(*(Str(part) for part in parts)),
         sp.ImmutableDenseMatrix(len(parts), 1, means),
@@ -186,6 +190,20 @@ def _check_size(value: Any, name: str) -> sp.Expr:
     return size
 
 
+def _refuse_random(expr: Any, name: str) -> None:
+    """The parameters of a law are not random: a law given a random parameter is not Gaussian."""
+    random = next((node for node in sp.preorder_traversal(expr) if isinstance(node, _random_classes())), None)
+    if random is not None:
+        raise ValueError(
+            f"expected a {name} free of random symbols, got {random} in it; write the variable as a sum, "
+            "such as mean + deviation, or multiply it in the expression"
+        )
+
+
+def _random_classes() -> tuple[type, ...]:
+    return (GaussianFamily, GaussianScalar, GaussianVector, TokenMatrix, Row, Latent)
+
+
 def _check_mean(mean: Any, d: sp.Expr) -> sp.Expr:
     if mean is None or (isinstance(mean, (int, sp.Integer)) and mean == 0):
         return sp.ZeroMatrix(d, 1)
@@ -194,6 +212,7 @@ def _check_mean(mean: Any, d: sp.Expr) -> sp.Expr:
     if not getattr(mean, "is_Matrix", False) or mean.shape != (d, 1):
         shape = getattr(mean, "shape", None)
         raise ValueError(f"expected a mean of shape ({d}, 1), got mean={mean} with shape {shape}")
+    _refuse_random(mean, "mean")
     return mean
 
 
@@ -204,6 +223,7 @@ def _check_covariance(covariance: Any, d: sp.Expr) -> sp.Expr:
         size = int(d) if d.is_Integer else None
         return validate_covariance(_exact_matrix(covariance), name="covariance", size=size)
     value = sp.sympify(covariance)
+    _refuse_random(value, "covariance")
     if not getattr(value, "is_Matrix", False):
         if value.is_negative:
             raise ValueError(f"expected a nonnegative variance, got covariance={covariance}")
@@ -330,6 +350,8 @@ class TokenGroup(sp.Basic):
         if count.is_number and not (count.is_integer and count.is_nonnegative):
             raise ValueError(f"expected a nonnegative integer or a symbol for size, got size={size!r}")
         place = at if isinstance(at, sp.Tuple) else sp.Tuple(*(() if at is None else (at,)))
+        if not all(isinstance(location, Latent) for location in place):
+            raise TypeError(f"expected a latent location such as Latent('J', L) for at, got at={at!r}")
         if place and count != 1:
             raise ValueError(f"expected size=1 for a group placed at a latent location, got size={size}, at={at}")
         parts = (sp.Tuple() if part is None else part for part in (mean, covariance))
