@@ -438,7 +438,9 @@ def _check_conditions(expr_or_risk: Any, given: Mapping[sp.Basic, Any]) -> None:
         if not holds.all():
             at = np.unravel_index(int(np.argmin(holds)), holds.shape) if holds.ndim else ()
             point = ", ".join(
-                f"{symbol}={float(array[at] if array.ndim else array)!r}"
+                f"{symbol}={array.tolist()}"
+                if isinstance(symbol, sp.MatrixSymbol)
+                else f"{symbol}={float(array[at] if array.ndim else array)!r}"
                 for symbol, array in ((s, np.asarray(_real(s.name, given[s]))) for s in arguments)
             )
             raise ValueError(f"expected {condition}, under which the risk was derived, got {point}")

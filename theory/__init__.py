@@ -4,6 +4,12 @@ A table of contents, in reading order; a file imports only what stands above it.
 """
 
 from .notation import L, d, epsilon, eta, gamma, kappa, lam, m, nu, q_k, q_v, rho, sigma, theta  # isort: skip
+from .latex import to_latex  # isort: skip
+from .special import BivariateNormalCDF, NormalCDF, OwenT  # isort: skip
+from .integral import GaussianIntegral  # isort: skip
+from .identity import normal_form, reduces_to_zero  # isort: skip
+from .covariance import psd_conditions, validate_covariance  # isort: skip
+from .domain import Domain, FeasibleGram  # isort: skip
 from .statement import (  # isort: skip
     Agreement,
     Identity,
@@ -15,10 +21,6 @@ from .statement import (  # isort: skip
     StationaryCount,
     equal,
 )
-from .domain import Domain, FeasibleGram  # isort: skip
-from .covariance import psd_conditions, validate_covariance  # isort: skip
-from .special import BivariateNormalCDF, NormalCDF, OwenT  # isort: skip
-from .integral import GaussianIntegral  # isort: skip
 from .variables import (  # isort: skip
     Dot,
     GaussianMatrix,
@@ -36,9 +38,7 @@ from .derivation import Derivation, Step, derive  # isort: skip
 from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
 from .risk import Risk, population_risk, squared_error, vector_gradient  # isort: skip
-from .identity import normal_form, reduces_to_zero  # isort: skip
 from .stationary import Nature, StationaryPoint, StationarySet  # isort: skip
-from .latex import to_latex  # isort: skip
 
 __all__ = [
     "Agreement",

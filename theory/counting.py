@@ -202,7 +202,7 @@ def _placements(
         else:
             known[label] = 0
     if uniform:  # a location that is not named in the expression can be met all the same
-        known = {**{label: g for label, g in placed_at.items()}, **known}
+        known = {**placed_at, **known}
     outcomes: list[tuple[sp.Expr, dict[sp.Expr, sp.Expr], dict[sp.Expr, int]]] = [(sp.Integer(1), {}, known)]
     for location in uniform:
         outcomes = [after for before in outcomes for after in _placed(location, before, prompt)]

@@ -18,6 +18,7 @@ import sympy as sp
 
 from .domain import Domain
 from .expectation import Evaluation
+from .gaussian import NoClosedForm
 from .latex import related
 from .laws import Law
 from .layers import Layer
@@ -57,17 +58,25 @@ class Risk:
     source: str = ""
     conditions: tuple[sp.Basic, ...] = ()
 
+    def __post_init__(self) -> None:
+        for parameter in self.parameters:
+            if not isinstance(parameter, (sp.Symbol, Dot, sp.MatrixSymbol)):
+                raise TypeError(
+                    f"expected symbols, scalar products or vectors as parameters, got {parameter!r} "
+                    f"of type {type(parameter).__name__}"
+                )
+
     def gradient(self) -> dict[sp.Expr, sp.Expr]:
-        """The partial derivatives, by parameter."""
+        """The derivatives by parameter: partial ones, and gradients in vectors."""
         return dict(self._gradient)
 
     @cached_property
     def _gradient(self) -> dict[sp.Expr, sp.Expr]:
-        return {parameter: self.expr.diff(parameter) for parameter in self.parameters}
+        return {parameter: _slope(self.expr, parameter) for parameter in self.parameters}
 
     def hessian(self) -> sp.ImmutableDenseMatrix:
         """The matrix of second derivatives, in the order of the parameters."""
-        rows = [[slope.diff(p) for p in self.parameters] for slope in self._gradient.values()]
+        rows = [[_slope(slope, p) for p in self.parameters] for slope in self._gradient.values()]
         return sp.ImmutableDenseMatrix(rows)
 
     def restrict(self, values: Mapping[sp.Expr, Any]) -> Risk:
@@ -139,10 +148,13 @@ def vector_gradient(expr: sp.Expr, vector: sp.MatrixSymbol) -> sp.MatrixExpr:
     >>> vector_gradient(dot(k, u)**2 + dot(k, k), k)
     (2*dot(k, u))*u + 2*k
     """
+    if not isinstance(vector, sp.MatrixSymbol):
+        raise TypeError(f"expected a vector such as MatrixSymbol('k', d, 1), got {vector!r}")
+    if vector.shape[1] != 1 or expr.has(sp.Trace):
+        raise NoClosedForm(f"no gradient yet in the matrix {vector} of {expr}; gradients are in vectors")
     result: sp.MatrixExpr = sp.ZeroMatrix(*vector.shape)
     for node in sorted(_dots(expr), key=sp.default_sort_key):
-        symbol = sp.Dummy("y", real=True)
-        slope = expr.xreplace({node: symbol}).diff(symbol).xreplace({symbol: node})
+        slope = _slope(expr, node)
         matrices = list(node.right.args[:-1]) if isinstance(node.right, sp.MatMul) else []
         last = node.right.args[-1] if matrices else node.right
         if node.left == vector:
@@ -151,6 +163,16 @@ def vector_gradient(expr: sp.Expr, vector: sp.MatrixSymbol) -> sp.MatrixExpr:
             flipped = [sp.Transpose(A).doit() for A in reversed(matrices)]
             result += slope * (sp.MatMul(*flipped, node.left) if flipped else node.left)
     return result.doit()
+
+
+def _slope(expr: sp.Expr, parameter: sp.Expr) -> sp.Expr:
+    """The derivative in one parameter, known to be real, so that |x| and Re f differentiate."""
+    if isinstance(parameter, sp.MatrixSymbol):
+        return vector_gradient(expr, parameter)
+    symbol = sp.Dummy("y", real=True)
+    if parameter.is_Symbol and parameter.is_real:
+        return expr.diff(parameter)
+    return expr.xreplace({parameter: symbol}).diff(symbol).xreplace({symbol: parameter})
 
 
 def _dots(expr: sp.Basic) -> set[Dot]:

@@ -33,6 +33,7 @@ from hypothesis import strategies as st
 from scipy.special import erf
 
 from numerics import Simulator, gradient, value
+from proofs_check.boxes import CertifiedOnBox
 from proofs_check.certified import CertifiedNumerics
 from proofs_check.claim import Claim, Study, claim
 from proofs_check.monte_carlo import MonteCarloAgreement
@@ -70,6 +71,8 @@ from theory import (
     vector_gradient,
 )
 from theory.notation import L, c, d, epsilon, eta, gamma, kappa, lam, m, nu, q_k, q_v, rho, sigma, theta
+
+from ._bayes import bayes_claims
 
 __all__ = ["gradient_at", "overlaps", "risk", "risk_at", "study"]
 
@@ -849,12 +852,13 @@ def _at_paper_constants(expr: sp.Expr, length: int = 10) -> sp.Expr:
 
 def _block_at_paper_constants(length: int = 10) -> sp.Expr:
     """The determinant of the mixing block at those constants."""
-    return oracle_block().applyfunc(lambda entry: _at_paper_constants(entry, length)).det()
+    block = oracle_block().applyfunc(lambda entry: _at_paper_constants(entry, length))
+    return block[0, 0] * block[1, 1] - block[0, 1] * block[1, 0]
 
 
 @claim(
     on=Domain({lam: (Q(1, 20), Q(892, 1000))}),
-    by=[CertifiedNumerics(digits=20, points=12)],
+    by=[CertifiedOnBox()],
     source=DERIVED,
 )
 def oracle_is_a_minimum_for_moderate_temperature():
@@ -865,7 +869,7 @@ def oracle_is_a_minimum_for_moderate_temperature():
 
 @claim(
     on=Domain({lam: (Q(893, 1000), 2)}),
-    by=[CertifiedNumerics(digits=20, points=12)],
+    by=[CertifiedOnBox()],
     source=DERIVED,
 )
 def oracle_is_a_saddle_past_the_threshold():
@@ -876,7 +880,7 @@ def oracle_is_a_saddle_past_the_threshold():
 
 @claim(
     on=Domain({lam: (Q(1, 20), 8)}),
-    by=[CertifiedNumerics(digits=20, points=12)],
+    by=[CertifiedOnBox()],
     source=DERIVED,
 )
 def no_threshold_for_long_sequences():
@@ -952,14 +956,14 @@ def risk_of_the_swapped_solution():
     )
 
 
-@claim(on=Domain({lam: (Q(1, 100), Q(9, 100))}), by=[CertifiedNumerics(digits=20, points=12)], source=DERIVED)
+@claim(on=Domain({lam: (Q(1, 100), Q(9, 100))}), by=[CertifiedOnBox()], source=DERIVED)
 def swapped_solution_beats_the_oracle_for_small_temperature():
     """With d = 400, γ² = 1/2, L = 10 the swapped solution has the smaller risk for λ from 0.01 to 0.09."""
     best = swapped_risk().subs(theta, sp.Min(1, swapped_alignment()))
     return Inequality(_at_paper_constants(best), "<", _at_paper_constants(oracle_excess()))
 
 
-@claim(on=Domain({lam: (Q(91, 1000), 1)}), by=[CertifiedNumerics(digits=20, points=12)], source=DERIVED)
+@claim(on=Domain({lam: (Q(91, 1000), 1)}), by=[CertifiedOnBox()], source=DERIVED)
 def oracle_beats_the_swapped_solution():
     """With d = 400, γ² = 1/2, L = 10 the oracle has the smaller risk for λ from 0.091 on."""
     swapped = swapped_risk().subs(theta, swapped_alignment())
@@ -1191,7 +1195,7 @@ study = Study(
     name="single-location",
     title="Single-location regression: erf attention finds the informative token",
     source=PAPER,
-    claims=tuple(item for item in list(globals().values()) if isinstance(item, Claim)),
+    claims=(*(item for item in list(globals().values()) if isinstance(item, Claim)), *bayes_claims),
     simulator=SIMULATOR,
     risk=risk,
     derivations=(derivation_of_the_risk,),
