@@ -48,11 +48,11 @@ from theory import (
     derive,
     dot,
     gaussians,
+    matrix_gradient,
     population_risk,
     reduces_to_zero,
     squared_error,
     token_index,
-    vector_gradient,
 )
 from theory.latex import document
 from theory.notation import L, d, epsilon, gamma, lam, m, sigma
@@ -592,7 +592,7 @@ def test_gradient_is_the_slope_of_the_risk(own: Own) -> None:
         u = np.linspace(-1, 2, len(x))
         there, back = ({**model, vector.name: x + s * h * u} for s in (1, -1))
         difference = (at(own.risk, there) - at(own.risk, back)) / (2 * h)
-        along = dot(vector_gradient(own.risk.expr, vector), direction)
+        along = dot(matrix_gradient(own.risk.expr, vector), direction)
         assert at(along, {**model, "u": u}) == pytest.approx(difference, rel=1e-6, abs=1e-6)
 
 

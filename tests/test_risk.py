@@ -20,9 +20,9 @@ from theory import (
     Tokens,
     dot,
     gaussians,
+    matrix_gradient,
     population_risk,
     quad,
-    vector_gradient,
 )
 from theory.variables import trace
 
@@ -136,7 +136,7 @@ def test_random_symbols_carry_their_law():
         sp.sqrt(1 + dot(k, S * k)),
     ],
 )
-def test_vector_gradients_are_directional_derivatives(expr):
+def test_matrix_gradients_are_directional_derivatives(expr):
     direction = np.random.default_rng(9).standard_normal(3)
     h = 1e-5
 
@@ -144,7 +144,7 @@ def test_vector_gradients_are_directional_derivatives(expr):
         arrays = ARRAYS | {"k": ARRAYS["k"] + step * direction}
         return value(expr, {name: x for name, x in arrays.items() if name in {str(f) for f in expr.free_symbols}})
 
-    slope = dot(vector_gradient(expr, k), sp.MatrixSymbol("u", d, 1))
+    slope = dot(matrix_gradient(expr, k), sp.MatrixSymbol("u", d, 1))
     arrays = ARRAYS | {"u": direction}
     ours = value(slope, {name: x for name, x in arrays.items() if name in {str(f) for f in slope.free_symbols}})
     assert ours == pytest.approx((moved(h) - moved(-h)) / (2 * h), rel=1e-7)

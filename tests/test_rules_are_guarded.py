@@ -294,10 +294,14 @@ MUTANTS = (
     in_rule("one_dimensional_reduction", "variance for deviation", with_variance_for_deviation),
     in_name(
         "reading",
-        "Heaviside, Φ, erfc without their constants",
+        "Heaviside, Φ, erfc as signs",
         expectation,
         "_with_gate",
-        lambda f: lambda term, gate, form: f(term, gate, form)[-1:],
+        lambda f: (
+            lambda term, gate, form: [
+                (c, tuple(replace(g, kind="sign") for g in gates), slopes) for c, gates, slopes in f(term, gate, form)
+            ]
+        ),
     ),
     Mutant(
         "reading",

@@ -33,11 +33,13 @@ from .variables import (  # isort: skip
     quad,
 )
 from .gaussian import InfiniteExpectation, NoClosedForm  # isort: skip
+from .wick import matrix_expectation  # isort: skip
+from .matrix_gradient import matrix_gradient  # isort: skip
 from .expectation import E, Expectation  # isort: skip
 from .derivation import Derivation, Step, derive  # isort: skip
 from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
-from .risk import Risk, population_risk, squared_error, vector_gradient  # isort: skip
+from .risk import Risk, population_risk, squared_error  # isort: skip
 from .stationary import Nature, StationaryPoint, StationarySet  # isort: skip
 
 __all__ = [
@@ -86,6 +88,8 @@ __all__ = [
     "kappa",
     "lam",
     "m",
+    "matrix_expectation",
+    "matrix_gradient",
     "normal_form",
     "nu",
     "population_risk",
@@ -101,5 +105,4 @@ __all__ = [
     "to_latex",
     "token_index",
     "validate_covariance",
-    "vector_gradient",
 ]

@@ -46,6 +46,7 @@ from .variables import (
     linear_part,
     trace,
 )
+from .wick import matrix_expectation
 
 __all__ = ["E", "Evaluation", "Expectation", "as_scalar", "moments_of", "representative_terms"]
 
@@ -86,7 +87,8 @@ def E(expr: Any) -> sp.Expr:
     comes back as a `GaussianIntegral` of the smallest dimension the rules reach.
 
     Args:
-        expr: a scalar expression, or a 1 × 1 matrix expression.
+        expr: a scalar expression, or a matrix expression; polynomials in whole Gaussian matrices are
+            read as words (`matrix_expectation`).
 
     Returns:
         An expression free of random symbols. Conditions under which it holds (a finite mean, a
@@ -105,7 +107,27 @@ def E(expr: Any) -> sp.Expr:
     >>> E(a**2*b**2)
     mu**2*t + 2*r**2 + s*t
     """
-    return Evaluation().value(expr)
+    evaluation = Evaluation()
+    if is_of_matrices(expr):
+        return matrix_expectation(expr, scalars=evaluation.value)
+    return evaluation.value(expr)
+
+
+def is_of_matrices(expr: Any) -> bool:
+    """Whether an expression is matrix-valued, or holds traces or whole prompts, so that it is read as words."""
+    if not isinstance(expr, sp.Basic) or not (is_random(expr) and isinstance(expr, (sp.Expr, sp.MatrixBase))):
+        return False
+    if isinstance(expr, sp.MatrixBase):
+        return expr.shape != (1, 1)
+    return (getattr(expr, "is_Matrix", False) and expr.shape != (1, 1)) or _holds_words(expr)
+
+
+def _holds_words(expr: sp.Basic) -> bool:
+    if isinstance(expr, (Row, Latent)):
+        return False
+    if isinstance(expr, TokenMatrix) or (isinstance(expr, sp.Trace) and is_random(expr)):
+        return True
+    return any(_holds_words(arg) for arg in expr.args)
 
 
 @dataclass

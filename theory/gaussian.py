@@ -794,14 +794,14 @@ def one_dimensional_reduction(moment: Moment) -> Rewriting | None:
     forms = _conditioned_on(moment)
     law, ts = moment.law, []
     conditions: list[sp.Basic] = []
+    roots: dict[sp.Expr, sp.Expr] = {}
     for form in forms:
         t = sp.Dummy("t", real=True)
         deviation = positive_root(law.covariance_of(form, form), law.positive)
         with_form = law.covariance_with(form)
         n = len(with_form)
         variance = law.covariance_of(form, form)
-        if not variance.is_positive:
-            conditions.append(sp.Gt(variance, 0))
+        roots[deviation] = variance
         covariance = [
             [law.covariance[i][j] - with_form[i] * with_form[j] / variance for j in range(n)] for i in range(n)
         ]
@@ -823,8 +823,16 @@ def one_dimensional_reduction(moment: Moment) -> Rewriting | None:
             open_waves.append(wave)
     inner = Moment(law, moment.powers, tuple(open_gates), (), tuple(open_waves))
     value = closed_value(inner, conditions)
-    integral = GaussianIntegral(factor * value, ts) if ts else factor * value
+    integrand = factor * value
+    conditions += [sp.Gt(variance, 0) for root, variance in roots.items() if _divides(root, integrand)]
+    integral = GaussianIntegral(integrand, ts) if ts else integrand
     return _closed("one-dimensional reduction", Base(function=integral), conditions=tuple(conditions))
+
+
+def _divides(root: sp.Expr, expr: sp.Expr) -> bool:
+    """Whether a factor of a root that may be zero stands in a denominator of an expression."""
+    bases = {factor.as_base_exp()[0] for factor in sp.Mul.make_args(root) if not factor.is_positive}
+    return any(power.exp.could_extract_minus_sign() and power.base in bases for power in expr.atoms(sp.Pow))
 
 
 def _independent(law: JointLaw, forms: Iterable[Form]) -> list[Form]:

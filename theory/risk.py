@@ -18,13 +18,13 @@ import sympy as sp
 
 from .domain import Domain
 from .expectation import Evaluation
-from .gaussian import NoClosedForm
 from .latex import related
 from .laws import Law
 from .layers import Layer
+from .matrix_gradient import matrix_gradient
 from .variables import Dot
 
-__all__ = ["Risk", "population_risk", "squared_error", "vector_gradient"]
+__all__ = ["Risk", "population_risk", "squared_error"]
 
 
 def squared_error(target: sp.Expr, prediction: sp.Expr) -> sp.Expr:
@@ -137,38 +137,10 @@ def population_risk(
     return Risk(expr, parameters, domain, source, conditions)
 
 
-def vector_gradient(expr: sp.Expr, vector: sp.MatrixSymbol) -> sp.MatrixExpr:
-    """The gradient in a vector of an expression in scalar products, by the chain rule.
-
-        ∇_k f(⟨k, u⟩, ⟨k, Ak⟩, …) = f₁ u + f₂ (A + Aᵀ)k + …
-
-    >>> d = sp.Symbol("d", integer=True, positive=True)
-    >>> from .variables import dot
-    >>> k, u = sp.MatrixSymbol("k", d, 1), sp.MatrixSymbol("u", d, 1)
-    >>> vector_gradient(dot(k, u)**2 + dot(k, k), k)
-    (2*dot(k, u))*u + 2*k
-    """
-    if not isinstance(vector, sp.MatrixSymbol):
-        raise TypeError(f"expected a vector such as MatrixSymbol('k', d, 1), got {vector!r}")
-    if vector.shape[1] != 1 or expr.has(sp.Trace):
-        raise NoClosedForm(f"no gradient yet in the matrix {vector} of {expr}; gradients are in vectors")
-    result: sp.MatrixExpr = sp.ZeroMatrix(*vector.shape)
-    for node in sorted(_dots(expr), key=sp.default_sort_key):
-        slope = _slope(expr, node)
-        matrices = list(node.right.args[:-1]) if isinstance(node.right, sp.MatMul) else []
-        last = node.right.args[-1] if matrices else node.right
-        if node.left == vector:
-            result += slope * node.right
-        if last == vector:
-            flipped = [sp.Transpose(A).doit() for A in reversed(matrices)]
-            result += slope * (sp.MatMul(*flipped, node.left) if flipped else node.left)
-    return result.doit()
-
-
 def _slope(expr: sp.Expr, parameter: sp.Expr) -> sp.Expr:
-    """The derivative in one parameter, known to be real, so that |x| and Re f differentiate."""
+    """The derivative in one parameter, a real number (so that |x| and Re f differentiate), or the gradient in a matrix."""
     if isinstance(parameter, sp.MatrixSymbol):
-        return vector_gradient(expr, parameter)
+        return matrix_gradient(expr, parameter)
     symbol = sp.Dummy("y", real=True)
     if parameter.is_Symbol and parameter.is_real:
         return expr.diff(parameter)

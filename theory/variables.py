@@ -339,19 +339,20 @@ class TokenGroup(sp.Basic):
         size: how many tokens, a symbol or a positive integer (zero allowed).
         mean: their common mean, a d × 1 vector expression; default zero.
         covariance: their common covariance; a scalar s stands for s·I; default identity.
-        at: the latent location of the token, for a group of size one whose place is referred to.
+        at: the latent location of the token, or its row number, for a group of size one whose place is
+            referred to.
 
     >>> TokenGroup(3, covariance=sp.Rational(1, 2)).size
     3
     """
 
-    def __new__(cls, size: Any, mean: Any = None, covariance: Any = None, at: Latent | None = None) -> TokenGroup:
+    def __new__(cls, size: Any, mean: Any = None, covariance: Any = None, at: Latent | int | None = None) -> TokenGroup:
         count = sp.sympify(size)
         if count.is_number and not (count.is_integer and count.is_nonnegative):
             raise ValueError(f"expected a nonnegative integer or a symbol for size, got size={size!r}")
         place = at if isinstance(at, sp.Tuple) else sp.Tuple(*(() if at is None else (at,)))
-        if not all(isinstance(location, Latent) for location in place):
-            raise TypeError(f"expected a latent location such as Latent('J', L) for at, got at={at!r}")
+        if not all(isinstance(location, Latent) or location.is_Integer for location in place):
+            raise TypeError(f"expected a location such as Latent('J', L) or a row number for at, got at={at!r}")
         if place and count != 1:
             raise ValueError(f"expected size=1 for a group placed at a latent location, got size={size}, at={at}")
         parts = (sp.Tuple() if part is None else part for part in (mean, covariance))
@@ -373,8 +374,8 @@ class TokenGroup(sp.Basic):
         return None if self.args[2] == sp.Tuple() else self.args[2]
 
     @property
-    def at(self) -> Latent | None:
-        """The latent location of its single token, or None."""
+    def at(self) -> Latent | sp.Integer | None:
+        """The location of its single token, or None."""
         return self.args[3][0] if self.args[3] else None
 
 
@@ -475,7 +476,7 @@ class Tokens(TokenMatrix):
             raise ValueError(f"expected one token at each location, got groups at {', '.join(map(str, places))}")
         total = sp.expand(sp.Add(*(group.size for group in checked)))
         for place in places:
-            if sp.expand(place.size - total) != 0:
+            if isinstance(place, Latent) and sp.expand(place.size - total) != 0:
                 raise ValueError(f"expected a location among the {total} tokens, got {place} among {place.size}")
         return sp.MatrixExpr.__new__(cls, label, size, sp.Tuple(*checked))
 

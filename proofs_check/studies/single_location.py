@@ -65,10 +65,10 @@ from theory import (
     dot,
     equal,
     gaussians,
+    matrix_gradient,
     population_risk,
     squared_error,
     token_index,
-    vector_gradient,
 )
 from theory.notation import L, c, d, epsilon, eta, gamma, kappa, lam, m, nu, q_k, q_v, rho, sigma, theta
 
@@ -586,7 +586,7 @@ def sphere_flow() -> dict[sp.Symbol, sp.Expr]:
     in_vectors = sp.Add(*(slopes[symbol] * named[symbol] for symbol in slopes))
     velocity = {}
     for vector in (k, v):
-        slope = vector_gradient(in_vectors, vector)
+        slope = matrix_gradient(in_vectors, vector)
         velocity[vector] = -slope + dot(slope, vector) * vector
     rates = {
         kappa: dot(velocity[k], k_star),
