@@ -138,7 +138,7 @@ def population_risk(
 
 
 def _slope(expr: sp.Expr, parameter: sp.Expr) -> sp.Expr:
-    """The derivative in one parameter, a real number (so that |x| and Re f differentiate), or the gradient in a matrix."""
+    """The derivative in a parameter, taken as real so that |x| and Re f differentiate; the gradient in a matrix."""
     if isinstance(parameter, sp.MatrixSymbol):
         return matrix_gradient(expr, parameter)
     symbol = sp.Dummy("y", real=True)
