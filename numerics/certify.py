@@ -142,7 +142,7 @@ def certified_zeros(
     >>> len(found), found.complete
     (2, True)
     """
-    components = tuple(sp.sympify(f) for f in components)
+    components = tuple(sp.sympify(f, strict=True) for f in components)
     variables = tuple(variables)
     ends = _ends(variables, box)
     _refuse_wrong_use(components, variables)
@@ -167,7 +167,7 @@ def _ends(variables: tuple[sp.Symbol, ...], box: Mapping[sp.Symbol, tuple] | Seq
             raise ValueError(f"expected {len(variables)} intervals, one a variable, got {len(pairs)}")
     ends = []
     for symbol, (low, high) in zip(variables, pairs, strict=True):
-        low, high = sp.sympify(low), sp.sympify(high)
+        low, high = sp.sympify(low, strict=True), sp.sympify(high, strict=True)
         if not (low.is_finite and high.is_finite and low.is_real and high.is_real):
             raise ValueError(f"expected finite ends for {symbol}, got ({low}, {high}); give a bounded box")
         if low.has(sp.Float) or high.has(sp.Float):

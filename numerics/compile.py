@@ -290,7 +290,7 @@ def _common_shape(scalars: Mapping[sp.Basic, Any]) -> tuple[int, ...]:
 def _expression(given: Any) -> sp.Expr:
     if isinstance(given, str) or not isinstance(given, (sp.Basic, Real, sp.MatrixBase)):
         raise TypeError(f"expected a sympy expression, got {_short(given)} of type {type(given).__name__}")
-    expr = sp.sympify(given)
+    expr = sp.sympify(given, strict=True)
     if not isinstance(expr, (sp.Expr, sp.logic.boolalg.Boolean)):
         raise TypeError(f"expected a sympy expression, got {expr} of type {type(expr).__name__}")
     return expr

@@ -116,7 +116,7 @@ def _inverse_metric(manifold: Metric | None, variables: tuple[sp.Symbol, ...]) -
             raise ValueError(
                 f"the metric speaks of {', '.join(unknown)}; the parameters are {', '.join(map(str, variables))}"
             )
-        return one | {x: sp.sympify(entry) for x, entry in manifold.items()}
+        return one | {x: sp.sympify(entry, strict=True) for x, entry in manifold.items()}
     entries = tuple(manifold)
     if len(entries) != len(variables):
         raise ValueError(

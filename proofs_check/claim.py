@@ -178,7 +178,7 @@ def perturb(statement: Statement, by: sp.Rational, which: int = 0) -> Statement:
 
 
 def _shifted(expr: sp.Expr, by: sp.Rational) -> sp.Expr:
-    return sp.sympify(by) if expr == 0 else expr * (1 + by)
+    return sp.sympify(by, strict=True) if expr == 0 else expr * (1 + by)
 
 
 def _shifted_at(parts: list, which: int, by: sp.Rational) -> list:

@@ -95,7 +95,10 @@ def landscape(
     metric = manifold or {}
     coarse = np.meshgrid(*(np.linspace(low, high, 41) for low, high in ranges))
     gradient = risk.gradient()
-    flow = [_on_grid(-sp.sympify(metric.get(p, 1)) * gradient[p], risk.parameters, coarse) for p in risk.parameters]
+    flow = [
+        _on_grid(-sp.sympify(metric.get(p, 1), strict=True) * gradient[p], risk.parameters, coarse)
+        for p in risk.parameters
+    ]
     axes.streamplot(*coarse, *flow, color="black", linewidth=0.7, arrowsize=0.8, density=1.1, zorder=2)
 
     _mark(axes, tuple(stationary), horizontal, vertical)
@@ -136,7 +139,7 @@ def agreement(
         ImportError: without matplotlib, naming the extra to install.
     """
     pyplot = _pyplot()
-    expr = formula.expr if isinstance(formula, Risk) else sp.sympify(formula)
+    expr = formula.expr if isinstance(formula, Risk) else sp.sympify(formula, strict=True)
     left = expr.free_symbols - {symbol}
     if left:
         raise ValueError(
@@ -219,7 +222,7 @@ def _mark(axes: Any, stationary: tuple[StationaryPoint, ...], horizontal: sp.Sym
 
 
 def _on_grid(expr: sp.Expr, symbols: Sequence[sp.Symbol], grid: Sequence[np.ndarray]) -> np.ndarray:
-    values = compile_floats(sp.sympify(expr), tuple(symbols))(*(np.ravel(part) for part in grid))
+    values = compile_floats(sp.sympify(expr, strict=True), tuple(symbols))(*(np.ravel(part) for part in grid))
     return np.broadcast_to(np.asarray(values, dtype=float), np.ravel(grid[0]).shape).reshape(grid[0].shape)
 
 

@@ -68,7 +68,7 @@ def token_sums(expr: sp.Expr) -> list[tuple[sp.Expr, TokenSum]]:
         NoClosedForm: if a sum stands inside a function.
     """
     merged: dict[TokenSum, sp.Expr] = {}
-    for coefficient, term in _terms(sp.sympify(expr)):
+    for coefficient, term in _terms(sp.sympify(expr, strict=True)):
         renamed = _renamed(term)
         merged[renamed] = merged.get(renamed, sp.Integer(0)) + coefficient
     return [(coefficient, term) for term, coefficient in merged.items() if coefficient != 0]

@@ -599,7 +599,7 @@ def as_scalar(expr: Any) -> sp.Expr:
     """A scalar expression; a 1 × 1 matrix product is the scalar it holds."""
     if isinstance(expr, str):
         raise TypeError(f"expected a sympy expression, got the text {expr!r}; formulas as text go through proofs_check")
-    scalar = None if expr is None else sp.sympify(expr)
+    scalar = None if expr is None or isinstance(expr, (list, tuple)) else sp.sympify(expr, strict=True)
     if not isinstance(scalar, (sp.Expr, sp.MatrixBase)):
         raise TypeError(f"expected a scalar expression in random symbols, got {expr!r} of type {type(expr).__name__}")
     if scalar.has(sp.oo, -sp.oo, sp.zoo, sp.nan):

@@ -41,7 +41,7 @@ class GaussianIntegral(sp.Expr):
         for symbol in symbols:
             if not isinstance(symbol, sp.Symbol):
                 raise TypeError(f"expected symbols as variables of a GaussianIntegral, got {symbol!r}")
-        function = sp.sympify(integrand)
+        function = sp.sympify(integrand, strict=True)
         taken = {symbol.name for symbol in function.atoms(sp.Symbol) - set(symbols)}
         names = (name for name in (f"t_{i}" for i in count()) if name not in taken)
         renaming = {symbol: sp.Symbol(name, real=True) for symbol, name in zip(symbols, names, strict=False)}

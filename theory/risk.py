@@ -86,7 +86,7 @@ class Risk:
         >>> Risk(x*y + y**2, (x, y)).restrict({x: 0})
         Risk(expr=y**2, parameters=(y,), domain=None, source='', conditions=())
         """
-        known = {key: sp.sympify(value) for key, value in values.items()}
+        known = {key: sp.sympify(value, strict=True) for key, value in values.items()}
         unknown = [key for key in known if key not in self.parameters and key not in self.expr.free_symbols]
         if unknown:
             names = ", ".join(map(str, self.parameters))

@@ -230,7 +230,7 @@ class StationarySet:
 
 def _number(value: Any) -> Any:
     """Exact sympy numbers, and balls as they are."""
-    return value if isinstance(value, (flint.arb, flint.acb)) else sp.sympify(value)
+    return value if isinstance(value, (flint.arb, flint.acb)) else sp.sympify(value, strict=True)
 
 
 def _text(value: Any) -> str:

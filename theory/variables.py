@@ -156,7 +156,7 @@ def gaussians(names: str, *, mean: Sequence[Any] | None = None, covariance: Any 
 def _exact(entry: Any, name: str) -> sp.Expr:
     if isinstance(entry, str):
         raise TypeError(f"expected a number or a sympy expression in {name}, got the text {entry!r}")
-    value = sp.sympify(entry)
+    value = sp.sympify(entry, strict=True)
     if value.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
         raise ValueError(f"expected finite entries in {name}, got {entry!r}")
     if value.has(sp.Float):
@@ -184,7 +184,9 @@ def _exact_matrix(given: Any) -> Any:
 
 
 def _check_size(value: Any, name: str) -> sp.Expr:
-    size = sp.sympify(value)
+    if isinstance(value, str):
+        raise TypeError(f"expected a number or a symbol for {name}, got the text {name}={value!r}")
+    size = sp.sympify(value, strict=True)
     if size.is_number and not (size.is_integer and size.is_positive):
         raise ValueError(f"expected a positive integer or a symbol for {name}, got {name}={value!r}")
     return size
@@ -202,6 +204,15 @@ def _refuse_random(expr: Any, name: str) -> None:
 
 def _random_classes() -> tuple[type, ...]:
     return (GaussianFamily, GaussianScalar, GaussianVector, TokenMatrix, Row, Latent)
+
+
+def _law_part(part: Any) -> sp.Basic:
+    """A mean or covariance as given, explicit entries as an exact matrix."""
+    listed = part.tolist() if type(part).__module__ == "numpy" else part
+    if isinstance(listed, (list, tuple)):
+        rows = [row if isinstance(row, (list, tuple)) else [row] for row in listed]
+        return sp.ImmutableDenseMatrix([[_exact(entry, "the law") for entry in row] for row in rows])
+    return sp.sympify(listed, strict=True)
 
 
 def _check_mean(mean: Any, d: sp.Expr) -> sp.Expr:
@@ -222,7 +233,7 @@ def _check_covariance(covariance: Any, d: sp.Expr) -> sp.Expr:
     if isinstance(covariance, (list, tuple, sp.MatrixBase)) or type(covariance).__module__ == "numpy":
         size = int(d) if d.is_Integer else None
         return validate_covariance(_exact_matrix(covariance), name="covariance", size=size)
-    value = sp.sympify(covariance)
+    value = sp.sympify(covariance, strict=True)
     _refuse_random(value, "covariance")
     if not getattr(value, "is_Matrix", False):
         if value.is_negative:
@@ -347,7 +358,7 @@ class TokenGroup(sp.Basic):
     """
 
     def __new__(cls, size: Any, mean: Any = None, covariance: Any = None, at: Latent | int | None = None) -> TokenGroup:
-        count = sp.sympify(size)
+        count = sp.sympify(size, strict=True)
         if count.is_number and not (count.is_integer and count.is_nonnegative):
             raise ValueError(f"expected a nonnegative integer or a symbol for size, got size={size!r}")
         place = at if isinstance(at, sp.Tuple) else sp.Tuple(*(() if at is None else (at,)))
@@ -356,7 +367,7 @@ class TokenGroup(sp.Basic):
         if place and count != 1:
             raise ValueError(f"expected size=1 for a group placed at a latent location, got size={size}, at={at}")
         parts = (sp.Tuple() if part is None else part for part in (mean, covariance))
-        return super().__new__(cls, count, *(sp.sympify(part) for part in parts), place)
+        return super().__new__(cls, count, *(_law_part(part) for part in parts), place)
 
     @property
     def size(self) -> sp.Expr:
@@ -403,7 +414,7 @@ class TokenMatrix(_RandomMatrix):
         row, column = key
         if isinstance(row, slice):
             raise IndexError(f"expected a single row {self.name}[l, :], got a slice of rows")
-        position, rows = sp.sympify(row), self.shape[0]
+        position, rows = sp.sympify(row, strict=True), self.shape[0]
         if position.is_negative or (position.is_number and (position - rows).is_nonnegative):
             raise IndexError(f"expected a row between 0 and {rows - 1} of {self.name}, got {row}")
         token = Row(self, row)
@@ -488,7 +499,7 @@ class Row(sp.MatrixExpr):
     """
 
     def __new__(cls, matrix: TokenMatrix, index: Any, group: int | sp.Integer = -1) -> Row:
-        return super().__new__(cls, matrix, sp.sympify(index), sp.Integer(group))
+        return super().__new__(cls, matrix, sp.sympify(index, strict=True), sp.Integer(group))
 
     @property
     def matrix(self) -> TokenMatrix:
@@ -534,8 +545,8 @@ class Row(sp.MatrixExpr):
 
 
 def _unit_vector(d: sp.Expr, j: Any) -> sp.ImmutableDenseMatrix:
-    position = sp.sympify(j)
-    if not (sp.sympify(d).is_Integer and position.is_Integer):
+    position = sp.sympify(j, strict=True)
+    if not (sp.sympify(d, strict=True).is_Integer and position.is_Integer):
         raise NotImplementedError(
             f"expected numbers for the coordinate and the dimension, got coordinate {j} of dimension {d}; "
             "write dot(x, u) with a vector u instead"

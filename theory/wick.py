@@ -307,7 +307,7 @@ def matrix_expectation(
     """
     if isinstance(expr, str):
         raise TypeError(f"expected a sympy expression, got the text {expr!r}")
-    expr = sp.sympify(expr)
+    expr = sp.sympify(expr, strict=True)
     if isinstance(expr, sp.MatrixBase):
         means = expr.applyfunc(lambda entry: matrix_expectation(entry, symmetric=symmetric, scalars=scalars))
         return means[0, 0] if expr.shape == (1, 1) else means.as_immutable()

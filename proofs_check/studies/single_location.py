@@ -847,7 +847,7 @@ def hessian_at_the_oracle():
 def _at_paper_constants(expr: sp.Expr, length: int = 10) -> sp.Expr:
     """d = 400, γ² = 1/2, σ = 1, no label noise: m² = 200."""
     constants = {m: sp.sqrt(200), gamma: sp.sqrt(2) / 2, sigma: 1, epsilon: 0, L: length}
-    return expr.xreplace({symbol: sp.sympify(number) for symbol, number in constants.items()})
+    return expr.xreplace({symbol: sp.sympify(number, strict=True) for symbol, number in constants.items()})
 
 
 def _block_at_paper_constants(length: int = 10) -> sp.Expr:
