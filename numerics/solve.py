@@ -122,7 +122,7 @@ def _inverse_metric(manifold: Metric | None, variables: tuple[sp.Symbol, ...]) -
         raise ValueError(
             f"expected {len(variables)} entries of the inverse metric, one a parameter, got {len(entries)}"
         )
-    return {x: sp.sympify(entry) for x, entry in zip(variables, entries, strict=True)}
+    return {x: sp.sympify(entry, strict=True) for x, entry in zip(variables, entries, strict=True)}
 
 
 def _point(

@@ -610,7 +610,6 @@ def reduced_flow() -> dict[sp.Symbol, sp.Expr]:
 # --- claims: the risk ----------------------------------------------------------------------
 
 ANY_ANGLE = Domain({**{s: DOMAIN.interval(s) for s in DOMAIN.symbols}, c: (-1, 1)})
-AGREEMENT = {"second_moment": second_moment, "coordinates": coordinates}
 
 
 def second_moment_at(**model: Any) -> float:
