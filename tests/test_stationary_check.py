@@ -160,7 +160,8 @@ def test_the_perturbed_claim_is_refuted():
 
 @pytest.fixture
 def plots():
-    matplotlib = pytest.importorskip("matplotlib")
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
