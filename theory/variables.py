@@ -724,6 +724,10 @@ class Mask(RandomRows):
     def _entry(self, i: Any, j: Any, **kwargs: Any) -> sp.Expr:
         return MatrixElement(self, i, j)
 
+    def single_row(self, number: int) -> Mask:
+        """One row of a mask with rows, as a mask of its own."""
+        return sp.MatrixExpr.__new__(Mask, Str(f"{self.name}_{number + 1}"), self.args[1], self.args[2], sp.Tuple())
+
     def moment(self, j: int) -> sp.Expr:
         """The probability r_j that j different entries of a row are all observed.
 

@@ -30,7 +30,7 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 
 from .gaussian import NoClosedForm
 from .reading import is_random
-from .variables import Dot, GaussianVector, Row, TokenMatrix, dot
+from .variables import Dot, GaussianVector, MixtureMatrix, Row, TokenMatrix, dot
 
 __all__ = [
     "Alphabet",
@@ -44,6 +44,7 @@ __all__ = [
     "matrix_words",
     "opened",
     "scalar_words",
+    "unit_index",
     "unit_vector",
 ]
 
@@ -393,7 +394,7 @@ def unit_vector(size: sp.Expr, index: sp.Expr) -> sp.FunctionMatrix:
     return sp.FunctionMatrix(size, 1, sp.Lambda((i, j), sp.KroneckerDelta(i, index)))
 
 
-def _unit_index(matrix: sp.FunctionMatrix) -> sp.Expr | None:
+def unit_index(matrix: sp.FunctionMatrix) -> sp.Expr | None:
     """The index of a unit vector made by `unit_vector`."""
     delta = matrix.lamda.expr
     if isinstance(delta, sp.KroneckerDelta):
@@ -476,6 +477,8 @@ def covariances(expr: sp.Expr) -> frozenset[sp.Expr]:
             found.add(node.covariance)
         elif isinstance(node, TokenMatrix):
             found |= {group.covariance for group in node.groups}
+        elif isinstance(node, MixtureMatrix) and isinstance(node.covariances, sp.Tuple):
+            found |= set(node.covariances)
     for covariance in list(found):
         terms = covariance.args if isinstance(covariance, sp.MatAdd) else (covariance,)
         bare = [term.as_coeff_matrices()[1] if isinstance(term, sp.MatMul) else [term] for term in terms]
@@ -604,7 +607,7 @@ def matrix_words(expr: sp.Expr, alphabet: Alphabet) -> MatrixPolynomial:
     if isinstance(expr, sp.OneMatrix):
         rows, columns = expr.shape
         return {((), alphabet.unit(rows) + alphabet.flipped(alphabet.unit(columns))): one}
-    if isinstance(expr, sp.FunctionMatrix) and (index := _unit_index(expr)) is not None:
+    if isinstance(expr, sp.FunctionMatrix) and (index := unit_index(expr)) is not None:
         return {((), alphabet.unit(expr.shape[0], index)): one}
     if isinstance(expr, (sp.MatPow, sp.Inverse)):
         return _power_words(expr, alphabet)
@@ -665,16 +668,21 @@ class WordPolynomial:
     def __len__(self) -> int:
         return len(self.terms)
 
-    def expr(self) -> sp.Expr:
-        """The expression: a sum of traces and forms, or a MatrixExpr."""
+    def expr(self, distribute: bool = True) -> sp.Expr:
+        """The expression: a sum of traces and forms, or a MatrixExpr.
+
+        Args:
+            distribute: multiply coefficients out, so that n (1 − 1/n) meets other multiples of n; otherwise each
+                product of words has one coefficient, in factors.
+        """
         terms = self._without_definitions()
         if self.shape is not None:
             parts: MatrixPolynomial = {}
             for words, coefficient in terms.items():
                 word, others = opened(words, self.marker, self.alphabet)
                 _add(parts, (others, word), coefficient)
-            return matrix_of_words(parts, self.shape, self.alphabet)
-        scalars = _Scalars(self.alphabet)
+            return matrix_of_words(parts, self.shape, self.alphabet, distribute)
+        scalars = _Scalars(self.alphabet, distribute)
         return sp.Add(*(scalars.product(coefficient, words) for words, coefficient in terms.items()))
 
     def _without_definitions(self) -> Mapping[Product, sp.Expr]:
@@ -710,6 +718,7 @@ class _Scalars:
     """Products of closed words as expressions, each word written once."""
 
     alphabet: Alphabet
+    distribute: bool = True
     written: dict[str, sp.Expr] = field(default_factory=dict)
 
     def word(self, word: str) -> sp.Expr:
@@ -721,8 +730,27 @@ class _Scalars:
         """A term, its coefficient distributed so that n (1 − 1/n) meets other multiples of n."""
         powers = Counter(words)
         factors = [self.word(w) ** count if count > 1 else self.word(w) for w, count in powers.items()]
+        if not self.distribute:
+            return sp.Mul(_factored(coefficient), *factors)
         terms = sp.Add.make_args(coefficient if coefficient.is_Atom else sp.expand_mul(coefficient, deep=False))
         return sp.Add(*(sp.Mul(term, *factors) for term in terms)) if len(terms) > 1 else sp.Mul(*terms, *factors)
+
+
+def _factored(coefficient: sp.Expr) -> sp.Expr:
+    """A coefficient in factors; forms of matrices inside it are taken for symbols."""
+    if coefficient.is_Atom:
+        return coefficient
+    forms = {form: sp.Dummy() for form in _outermost_forms(coefficient)}
+    plain = coefficient.xreplace(forms)
+    is_short = isinstance(plain, sp.Add) and len(plain.args) <= 12 and plain.is_rational_function()
+    factored = sp.factor(plain) if is_short else sp.factor_terms(plain)
+    return factored.xreplace({dummy: form for form, dummy in forms.items()})
+
+
+def _outermost_forms(expr: sp.Basic) -> set[sp.Basic]:
+    if isinstance(expr, (sp.Trace, Dot, sp.Determinant, MatrixElement, sp.MatrixExpr)):
+        return {expr}
+    return set().union(*(_outermost_forms(arg) for arg in expr.args)) if expr.args else set()
 
 
 def opened(words: Product, marker: str, alphabet: Alphabet) -> tuple[str, Product]:
@@ -747,9 +775,11 @@ def opened(words: Product, marker: str, alphabet: Alphabet) -> tuple[str, Produc
     raise AssertionError("the marker stands in one word of every term")
 
 
-def matrix_of_words(terms: MatrixPolynomial, shape: tuple[sp.Expr, sp.Expr], alphabet: Alphabet) -> sp.Expr:
+def matrix_of_words(
+    terms: MatrixPolynomial, shape: tuple[sp.Expr, sp.Expr], alphabet: Alphabet, distribute: bool = True
+) -> sp.Expr:
     """A polynomial in open words as a MatrixExpr, with one coefficient for each word."""
-    scalars = _Scalars(alphabet)
+    scalars = _Scalars(alphabet, distribute)
     collected: dict[str, list[sp.Expr]] = {}
     for (words, word), coefficient in terms.items():
         collected.setdefault(word, []).append(scalars.product(coefficient, words))

@@ -1,0 +1,648 @@
+"""Expectations of index graphs: masks, mixtures, labels and functions of tokens beside matrix words.
+
+Five rules, one after the other, each on all graphs at once; equal graphs are merged after every step:
+
+    tilting            the exponential of a quadratic form changes the law of its vectors (`theory.tilting`)
+    Stein              E g_a f = m_a E f + Σ_b Σ_{ab} E ∂f/∂g_b   for every Gaussian letter, whatever stands beside it:
+                       i.i.d. rows meet in one index, E X_{ia} X_{jb} = δ_{ij} Σ_{ab}
+    labels             C_{ik} C_{il} = δ_{kl} C_{ik}, and E over independent rows
+    masks              m² = m, and r_j = P(j different entries are observed)
+    functions          the tokens inside functions are independent where their positions differ
+
+Where averages are taken over positions, a family of exchangeable variables is averaged by summing over which of the indices that
+carry it coincide. For indices i₁, …, i_r with values h(π) when they coincide exactly as the partition π says,
+
+    E f_{i₁} ⋯ f_{i_r} = Σ_π h(π) [exactly π],    [exactly π] = Σ_{τ ≥ π} μ(π, τ) [equal within blocks of τ]
+
+with the Möbius function μ(π, τ) = ∏ (−1)^{m−1} (m − 1)! over the blocks of τ, made of m blocks of π. An index that
+carries nothing else is summed at once: n(n − 1)⋯ for blocks at different positions, the factorial moments.
+
+References: Stein (1981); Rota (1964) for μ; Johnson, Kotz, Balakrishnan (1997) for factorial moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from math import factorial
+
+import sympy as sp
+from sympy.matrices.expressions.diagonal import DiagonalMatrix, DiagonalOf
+
+from .counting import falling_factorial, set_partitions
+from .gaussian import NoClosedForm
+from .graph_reading import GraphReader, Polynomial, collected, matrix_shape, read_graphs
+from .graph_writing import polynomial_expr
+from .index_graph import (
+    EQUAL,
+    ONE,
+    CovarianceOf,
+    Factor,
+    Function,
+    Graph,
+    Letters,
+    MeanOf,
+    Vertex,
+    placeholder_row,
+)
+from .reading import is_random
+from .tilting import tilt, tilted_source, without_tilted
+from .variables import Dot, GaussianMatrix, GaussianVector, Labels, Mask, MixtureMatrix, RandomRows, Row, linear_part
+from .wick import word_polynomial
+from .words import covariances, exact
+
+__all__ = ["ENTRYWISE", "GraphAverage", "graph_expectation"]
+
+Draft = tuple[sp.Expr, list[Factor], list[Vertex]]
+GAUSSIAN = (GaussianVector, GaussianMatrix, MixtureMatrix)
+ENTRYWISE = (sp.HadamardProduct, sp.HadamardPower, sp.DiagMatrix, DiagonalMatrix, DiagonalOf)
+
+
+def graph_expectation(
+    expr: sp.Expr,
+    scalars: Callable[[sp.Expr], sp.Expr],
+    symmetric: frozenset[sp.Expr] = frozenset(),
+    conditions: list[sp.Basic] | None = None,
+) -> sp.Expr:
+    """The mean of a polynomial in random matrices, masks, labels and functions of tokens.
+
+    Args:
+        expr: a scalar or a matrix expression.
+        scalars: the mean of a product of functions of vectors and tokens.
+        symmetric: parameters known to be symmetric, beside the covariances.
+        conditions: where the conditions met on the way are put.
+
+    Raises:
+        InfiniteExpectation: if the mean is decidably infinite.
+        NoClosedForm: where no rule applies; the message names what stood in the way.
+
+    >>> from .variables import GaussianVector
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> rho, S = sp.Symbol("rho", positive=True), sp.MatrixSymbol("S", d, d)
+    >>> z = sp.HadamardProduct(Mask("M", d, rho), GaussianVector("x", d, covariance=S))
+    >>> graph_expectation(z*z.T, lambda factor: factor)
+    rho**2*S + rho*(1 - rho)*DiagonalMatrix(S)
+    """
+    expr = exact(expr)
+    average = GraphAverage(Letters(frozenset(symmetric) | covariances(expr)), scalars)
+    shape = matrix_shape(expr)
+    terms = average.mean(read_graphs(expr, average.letters))
+    if conditions is not None:
+        conditions.extend(average.conditions)
+    return average.written(terms, shape)
+
+
+@dataclass
+class GraphAverage:
+    """One run of the rules over index graphs.
+
+    Args:
+        letters: the order of letters, and which are symmetric.
+        scalars: the mean of a product of functions.
+    """
+
+    letters: Letters
+    scalars: Callable[[sp.Expr], sp.Expr]
+    conditions: list[sp.Basic] = field(default_factory=list)
+    values: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
+
+    def mean(self, terms: Polynomial) -> Polynomial:
+        """The mean of a polynomial, a polynomial in constants."""
+        for _, terms in self.stages(terms):
+            pass
+        return terms
+
+    def stages(self, terms: Polynomial) -> Iterator[tuple[str, Polynomial]]:
+        """The rules in their order, each with what it leaves."""
+        while any(_quadratic_exponents(graph) for graph in terms):
+            terms = self.each(terms, self.one_exponential)
+            yield "tilting", terms
+        while (degree := max(map(_degree, terms), default=0)) > 0:
+            terms = self.each(terms, lambda graph, d=degree: self.stein(graph) if _degree(graph) == d else None)
+            yield "Stein" if any(_functions(graph) for graph in terms) else "Isserlis", terms
+        while any(self.labels(graph) for graph in terms):
+            terms = self.each(terms, self.one_family_of_labels)
+            terms = self.each(terms, self.numbered)
+            yield "multinomial moments", terms
+        while any(_masks(graph) for graph in terms):
+            terms = self.each(terms, self.one_mask)
+            yield "mask algebra", terms
+        while any(end for graph in terms for f in _functions(graph) for end in [f.ends] if end):
+            terms = self.each(terms, self.one_range_of_tokens)
+            yield "exchangeable sums", terms
+        if any(_functions(graph) for graph in terms):
+            terms = self.each(terms, self.closed)
+            yield "scalar moments", terms
+
+    def written(self, terms: Polynomial, shape: tuple[sp.Expr, sp.Expr] | None) -> sp.Expr:
+        """A polynomial in constants as an expression, equal traces, forms and products together."""
+        expr = polynomial_expr(terms, shape, self.letters.symmetric)
+        return without_tilted(word_polynomial(expr, self.letters.symmetric).expr(distribute=False))
+
+    def each(self, terms: Polynomial, rule: Callable[[Graph], Iterable[Draft] | None]) -> Polynomial:
+        """A rule applied to every graph, and equal graphs merged; None leaves a graph as it is."""
+        parts: dict[Graph, list[sp.Expr]] = {}
+        for graph, coefficient in terms.items():
+            drafts = rule(graph)
+            if drafts is None:
+                parts.setdefault(graph, []).append(coefficient)
+                continue
+            for c, factors, vertices in drafts:
+                for new, extra in collected([(c, tuple(factors))], vertices, self.letters).items():
+                    parts.setdefault(new, []).append(coefficient * extra)
+        sums = ((graph, sp.Add(*cs)) for graph, cs in parts.items())
+        return {graph: total for graph, total in sums if total != 0}
+
+    # --- tilting ---
+
+    def one_exponential(self, graph: Graph) -> Iterator[Draft] | None:
+        """Tokens in exponents that are quadratic are told apart, then one vector is tilted."""
+        quadratic = _quadratic_exponents(graph)
+        if not quadratic:
+            return None
+        exponentials = [f for f in _functions(graph) if isinstance(f.letter.expr, sp.exp)]
+        matrices = {row.matrix for f in exponentials for row in _rows(f)}
+        if matrices:
+            return self.told_apart(graph, min(matrices, key=sp.default_sort_key))
+        return self.tilted(graph, exponentials)
+
+    def tilted(self, graph: Graph, exponentials: list[Factor]) -> Iterator[Draft]:
+        """E e^q g(x) = normalizer · E e^{q'} g(shift + x̃)."""
+        exponent = sp.Add(*(f.letter.expr.args[0] for f in exponentials))
+        source = tilted_source(exponent)
+        assert source is not None
+        step = tilt(exponent, source, self.letters.symmetric)
+        self.conditions.extend(step.conditions)
+        self.letters.symmetric |= frozenset({step.vector.covariance})
+        reader = self.reader(graph)
+        parts = [[(step.normalizer, ())]]
+        if step.exponent != 0:
+            parts.append(reader.scalar(sp.exp(step.exponent)))
+        for f in graph.factors:
+            if f in exponentials:
+                continue
+            if f.letter == source:
+                parts.append(reader.column(step.shift + step.vector, f.ends[0]))
+            elif isinstance(f.letter, Function):
+                parts.append([(sp.Integer(1), (Factor(Function(step.moved(f.letter.expr)), f.ends),))])
+            else:
+                parts.append([(sp.Integer(1), (f,))])
+        for c, factors in reader.products(parts):
+            yield c, list(factors), reader.vertices
+
+    def told_apart(self, graph: Graph, matrix: RandomRows) -> Iterator[Draft]:
+        """The rows of a matrix as independent vectors, one for each block of equal positions."""
+        if not isinstance(matrix, (GaussianMatrix, MixtureMatrix)):
+            raise NoClosedForm(f"no rule for the exponential of a quadratic form of the rows of {matrix}")
+        is_mixture = isinstance(matrix, MixtureMatrix)
+        if is_mixture and (not matrix.labels.shape[1].is_Integer or any(f.letter == matrix.labels for f in graph.factors)):
+            raise NoClosedForm(f"no rule for the exponential of a quadratic form of the rows of {matrix} beside its labels")
+        functions = [f for f in _functions(graph) if any(row.matrix == matrix for row in _rows(f))]
+        own = [f for f in graph.factors if f.letter == matrix]
+        others = [f for f in graph.factors if f not in own and f not in functions]
+        carriers = list(dict.fromkeys(
+            [f.ends[0] for f in own]
+            + [f.ends[k] for f in functions for k, row in _placed_rows(f) if row.matrix == matrix]
+        ))
+        busy = {v for f in others for v in f.ends}
+        busy |= {f.ends[k] for f in functions for k, row in _placed_rows(f) if row.matrix != matrix}
+        components = range(int(matrix.labels.shape[1])) if is_mixture else range(1)
+        for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
+            for chosen in product(components, repeat=len(blocks)):
+                vectors = {}
+                weight: sp.Expr = sp.Integer(1)
+                for b, (block, k) in enumerate(zip(blocks, chosen, strict=True)):
+                    law = matrix.component(k) if is_mixture else (matrix.groups[0].mean, matrix.groups[0].covariance)
+                    weight *= matrix.weights[k, 0] if is_mixture else 1
+                    name = f"{matrix.name}_{k}_{b + 1}" if is_mixture else f"{matrix.name}_{b + 1}"
+                    vectors |= dict.fromkeys(block, GaussianVector(name, matrix.shape[1], *law))
+                placed = [
+                    _settled(
+                        f,
+                        {
+                            row: sp.Transpose(vectors[f.ends[k]])
+                            for k, row in _placed_rows(f)
+                            if row.matrix == matrix
+                        },
+                    )
+                    for f in functions
+                ]
+                letters = [Factor(vectors[f.ends[0]], f.ends[1:]) for f in own]
+                mention = [Factor(ONE, (v,)) for v in carriers]
+                yield number * weight, [*others, *placed, *letters, *joins, *mention], vertices
+
+    # --- Stein ---
+
+    def stein(self, graph: Graph) -> Iterator[Draft]:
+        """E g_a f = m_a E f + Σ_b Σ_{ab} E ∂f/∂g_b on the first Gaussian letter."""
+        k = self.first_letter(graph)
+        chosen, rest = graph.factors[k], [*graph.factors[:k], *graph.factors[k + 1 :]]
+        *row, a = chosen.ends
+        yield from self.mean_of(chosen, rest, graph)
+        for m, other in enumerate(rest):
+            if other.letter == chosen.letter:
+                *row2, b = other.ends
+                without = [*rest[:m], *rest[m + 1 :], *_equal(row, row2)]
+                yield from self.covariance(chosen, a, b, without, graph)
+            elif isinstance(other.letter, Function):
+                for slope, direction, end in slopes(other, chosen.letter):
+                    reader = self.reader(graph)
+                    b = reader.vertex(direction.shape[0])
+                    along = reader.column(direction, b)
+                    without = [*rest[:m], *rest[m + 1 :], *_equal(row, end)]
+                    if slope != 1:
+                        without += [f for f in self.as_factors(slope, other.ends)]
+                    for c, factors in along:
+                        drafted = Graph(tuple([*without, *factors]), tuple(reader.vertices))
+                        for c2, fs, vs in self.covariance(chosen, a, b, list(drafted.factors), drafted):
+                            yield c * c2, fs, vs
+
+    def first_letter(self, graph: Graph) -> int:
+        """A letter of the first source; of its letters the one with the fewest partners is as good as any."""
+        return next(k for k, factor in enumerate(graph.factors) if isinstance(factor.letter, GAUSSIAN))
+
+    def reader(self, graph: Graph) -> GraphReader:
+        """A reader that goes on with the vertices of a graph."""
+        return GraphReader(self.letters, list(graph.vertices))
+
+    def as_factors(self, slope: sp.Expr, ends: tuple[int, ...]) -> list[Factor]:
+        """A derivative of a function, at the same ends."""
+        return [_settled(Factor(Function(slope), ends), {})] if is_random(slope) else [Factor(Function(slope), ())]
+
+    def mean_of(self, chosen: Factor, rest: list[Factor], graph: Graph) -> Iterator[Draft]:
+        letter, (*row, a) = chosen
+        reader = self.reader(graph)
+        if isinstance(letter, MixtureMatrix):
+            if isinstance(letter.means, sp.Tuple) and all(isinstance(mean, sp.ZeroMatrix) for mean in letter.means):
+                return
+            label = reader.vertex(letter.weights.shape[0])
+            center = MeanOf(letter) if isinstance(letter.means, sp.Tuple) else letter.means
+            yield (
+                sp.Integer(1),
+                [*rest, Factor(letter.labels, (*row, label)), Factor(center, (label, a))],
+                reader.vertices,
+            )
+            return
+        mean = letter.mean if isinstance(letter, GaussianVector) else letter.groups[0].mean
+        for c, factors in reader.column(mean, a):
+            yield c, [*rest, *(Factor(ONE, (v,)) for v in row), *factors], reader.vertices
+
+    def covariance(self, chosen: Factor, a: int, b: int, rest: list[Factor], graph: Graph) -> Iterator[Draft]:
+        """Σ_{ab} for the law of the chosen letter."""
+        letter, (*row, _) = chosen
+        reader = self.reader(graph)
+        rest = [*rest, *(Factor(ONE, (v,)) for v in row)]
+        if isinstance(letter, GaussianVector):
+            cov = letter.covariance
+        elif isinstance(letter, GaussianMatrix):
+            cov = letter.groups[0].covariance
+        elif isinstance(letter.covariances, sp.Tuple) and len(letter.covariances) == 1:
+            cov = letter.covariances[0]
+        else:
+            label = reader.vertex(letter.weights.shape[0])
+            rest = [*rest, Factor(letter.labels, (*row, label))]
+            if isinstance(letter.covariances, sp.Tuple):
+                yield sp.Integer(1), [*rest, Factor(CovarianceOf(letter), (label, a, b))], reader.vertices
+            else:  # a variance for each component
+                rest = [*rest, Factor(letter.covariances, (label,)), Factor(EQUAL, (a, b))]
+                yield sp.Integer(1), rest, reader.vertices
+            return
+        for c, factors in reader.matrix(cov, a, b):
+            yield c, [*rest, *factors], reader.vertices
+
+    # --- labels ---
+
+    def labels(self, graph: Graph) -> list[Labels]:
+        """The families of labels in a graph, those of mixtures inside functions among them."""
+        found = {f.letter for f in graph.factors if isinstance(f.letter, Labels)}
+        for function in _functions(graph):
+            found |= {row.matrix.labels for row in _rows(function) if isinstance(row.matrix, MixtureMatrix)}
+        return sorted(found, key=self.letters.rank)
+
+    def one_family_of_labels(self, graph: Graph) -> Iterator[Draft] | None:
+        """The mean over one family of one-hot labels: each block of equal rows has one component."""
+        families = self.labels(graph)
+        return self.over_labels(graph, families[0]) if families else None
+
+    def over_labels(self, graph: Graph, family: Labels) -> Iterator[Draft]:
+        def is_of(row: Row) -> bool:
+            return isinstance(row.matrix, MixtureMatrix) and row.matrix.labels == family
+
+        at_row: dict[int, int] = {f.ends[0]: f.ends[1] for f in graph.factors if f.letter == family}
+        functions = [f for f in _functions(graph) if any(map(is_of, _rows(f)))]
+        carried: dict[int, list[Factor]] = {}
+        for f in functions:
+            for v in dict.fromkeys(f.ends[k] for k, row in _placed_rows(f) if is_of(row)):
+                carried.setdefault(v, []).append(f)
+        carriers = list(dict.fromkeys([*at_row, *carried]))
+        others = [f for f in graph.factors if f.letter != family and f not in functions]
+        busy = {v for f in others for v in f.ends}
+        busy |= {f.ends[k] for f in functions for k, row in _placed_rows(f) if not is_of(row)}
+        for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
+            drafts: list[tuple[sp.Expr, list[Factor], dict[int, tuple[int, int]]]] = [(number, [*others, *joins], {})]
+            for b, block in enumerate(blocks):
+                labels = [at_row[v] for v in block if v in at_row]
+                same = _equal(labels[:-1], labels[1:])
+                if not any(v in carried for v in block):
+                    weight = Factor(family.weights, (labels[0],))
+                    drafts = [(c, [*fs, *same, weight], where) for c, fs, where in drafts]
+                    continue
+                if not family.shape[1].is_Integer:
+                    raise NoClosedForm(
+                        f"no rule for a function of the tokens of a mixture with {family.shape[1]} components: "
+                        f"{carried[next(v for v in block if v in carried)][0].letter.expr}; give the components as a list"
+                    )
+                weights = [family.weights[k, 0] for k in range(int(family.shape[1]))]
+                drafts = [
+                    (c * w, [*fs, *same, *_pinned(labels, k, vertices)], {**where, **dict.fromkeys(block, (b, k))})
+                    for c, fs, where in drafts
+                    for k, w in enumerate(weights)
+                ]
+            for c, fs, where in drafts:
+                placed = [_at_components(f, where, is_of) for f in functions]
+                yield c, [*fs, *placed], vertices
+
+    def numbered(self, graph: Graph) -> Iterator[Draft] | None:
+        """Sums over a known number of components written out; weights that stand alone sum to one."""
+        alone = [
+            k
+            for k, f in enumerate(graph.factors)
+            if self.is_weight(f, graph) and all(f.ends[0] not in g.ends for m, g in enumerate(graph.factors) if m != k)
+        ]
+        if alone:
+            kept = [f for k, f in enumerate(graph.factors) if k not in alone]
+            summed = {graph.factors[k].ends[0] for k in alone}
+            vertices = [Vertex(sp.Integer(1)) if v in summed else w for v, w in enumerate(graph.vertices)]
+            return self.numbered_or_done(kept, vertices)
+        return self.numbered_or_done(list(graph.factors), list(graph.vertices), changed=False)
+
+    def is_weight(self, factor: Factor, graph: Graph) -> bool:
+        if len(factor.ends) != 1 or isinstance(factor.letter, (Function, GaussianVector, Mask)):
+            return False
+        vertex = graph.vertices[factor.ends[0]]
+        return factor.letter in self.probabilities and vertex.pin is None and not vertex.opens
+
+    @property
+    def probabilities(self) -> set[sp.Expr]:
+        """The weights of all families met."""
+        return {letter.weights for letter in self.letters.ranks if isinstance(letter, Labels)}
+
+    def numbered_or_done(
+        self, factors: list[Factor], vertices: list[Vertex], changed: bool = True
+    ) -> Iterator[Draft] | None:
+        stacked = (MeanOf, CovarianceOf)
+        labels = list(dict.fromkeys(f.ends[0] for f in factors if isinstance(f.letter, stacked)))
+        if not labels:
+            return iter([(sp.Integer(1), factors, vertices)]) if changed else None
+        return self.written_out(factors, vertices, labels)
+
+    def written_out(self, factors: list[Factor], vertices: list[Vertex], labels: list[int]) -> Iterator[Draft]:
+        v = labels[0]
+        pin = vertices[v].pin
+        numbers = range(int(vertices[v].size)) if pin is None else [int(pin)]
+        for k in numbers:
+            pinned = list(vertices)
+            pinned[v] = vertices[v]._replace(pin=sp.Integer(k))
+            reader = GraphReader(self.letters, pinned)
+            drafts: list[tuple[sp.Expr, tuple[Factor, ...]]] = [(sp.Integer(1), ())]
+            for f in factors:
+                if isinstance(f.letter, MeanOf) and f.ends[0] == v:
+                    read = reader.column(f.letter.mixture.means[k], f.ends[1])
+                elif isinstance(f.letter, CovarianceOf) and f.ends[0] == v:
+                    read = reader.matrix(f.letter.mixture.component(k)[1], f.ends[1], f.ends[2])
+                elif isinstance(f.letter, sp.MatrixBase) and f.ends == (v,):
+                    read = [(f.letter[k, 0], ())]
+                else:
+                    read = [(sp.Integer(1), (f,))]
+                drafts = reader.products([drafts, read])
+            for c, fs in drafts:
+                mention = Factor(ONE, (v,))
+                again = self.numbered_or_done([*fs, mention], reader.vertices)
+                assert again is not None
+                for c2, fs2, vs2 in again:
+                    yield c * c2, fs2, vs2
+
+    # --- masks ---
+
+    def one_mask(self, graph: Graph) -> Iterator[Draft] | None:
+        """The mean over one mask: first its rows are told apart, then the entries of one row."""
+        masks = _masks(graph)
+        if not masks:
+            return None
+        mask = min(masks, key=self.letters.rank)
+        return self.over_entries(graph, mask) if mask.is_vector else self.over_rows(graph, mask)
+
+    def over_entries(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
+        carriers = [f.ends[0] for f in graph.factors if f.letter == mask]
+        others = [f for f in graph.factors if f.letter != mask]
+        busy = {v for f in others for v in f.ends}
+        for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
+            yield number * mask.moment(len(blocks)), [*others, *joins], vertices
+
+    def over_rows(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
+        inside = [f for f in graph.factors if f.letter == mask]
+        others = [f for f in graph.factors if f.letter != mask]
+        carriers = list(dict.fromkeys(f.ends[0] for f in inside))
+        busy = {v for f in others for v in f.ends}
+        for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
+            row = {v: b for b, block in enumerate(blocks) for v in block}
+            own = [Factor(mask.single_row(row[f.ends[0]]), f.ends[1:]) for f in inside]
+            yield number, [*others, *own, *joins], vertices
+
+    # --- functions ---
+
+    def one_range_of_tokens(self, graph: Graph) -> Iterator[Draft] | None:
+        """Tokens inside functions at positions that differ are independent."""
+        functions = [f for f in _functions(graph) if f.ends]
+        if not functions:
+            return None
+        size = graph.vertices[functions[0].ends[0]].size
+        return self.over_tokens(graph, size)
+
+    def over_tokens(self, graph: Graph, size: sp.Expr) -> Iterator[Draft]:
+        functions = [f for f in _functions(graph) if any(graph.vertices[v].size == size for v in f.ends)]
+        carriers = list(dict.fromkeys(v for f in functions for v in f.ends if graph.vertices[v].size == size))
+        others = [f for f in graph.factors if f not in functions]
+        busy = {v for f in others for v in f.ends}
+        for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
+            position: dict[int, sp.Expr] = {}
+            for b, block in enumerate(blocks):
+                pins = [graph.vertices[v].pin for v in block if graph.vertices[v].pin is not None]
+                named = pins[0] if pins else sp.Symbol(f"l_{b + 1}", integer=True)
+                position |= dict.fromkeys(block, named)
+            placed = [_at_positions(f, position) for f in functions]
+            yield number, [*others, *placed, *joins], vertices
+
+    def closed(self, graph: Graph) -> Iterator[Draft] | None:
+        """What is left of the functions has a mean that does not depend on any index."""
+        functions = _functions(graph)
+        if not functions:
+            return None
+        factor = sp.Mul(*(f.letter.expr for f in functions))
+        if factor not in self.values:
+            _check_forms(factor)
+            self.values[factor] = self.scalars(factor)
+        rest = [f for f in graph.factors if not isinstance(f.letter, Function)]
+        return iter([(self.values[factor], rest, list(graph.vertices))])
+
+
+# --- coincidences --------------------------------------------------------------------------------
+
+
+def coincidences(
+    carriers: Sequence[int], busy: set[int], vertices: Sequence[Vertex]
+) -> Iterator[tuple[sp.Expr, list[Factor], list[list[int]], list[Vertex]]]:
+    """The ways in which some indices can coincide: (coefficient, equalities, blocks, vertices).
+
+    Indices that carry nothing else are summed over positions that differ from all others; for the others, positions
+    that differ are written by equalities (Möbius).
+    """
+    def is_tied(v: int) -> bool:
+        return v in busy or bool(vertices[v].opens) or vertices[v].pin is not None
+
+    for blocks in set_partitions(list(carriers)):
+        tied = [block for block in blocks if any(map(is_tied, block))]
+        free = [block for block in blocks if not any(map(is_tied, block))]
+        after = list(vertices)
+        for block in free:
+            for v in block:
+                after[v] = Vertex(sp.Integer(1))
+        n = vertices[carriers[0]].size
+        number = falling_factorial(n - len(tied), len(free))
+        within = [equality for block in blocks for equality in _equal(block[:-1], block[1:])]
+        for merged in set_partitions(tied):
+            sign = sp.Integer(1)
+            across: list[Factor] = []
+            for group in merged:
+                sign *= (-1) ** (len(group) - 1) * factorial(len(group) - 1)
+                heads = [block[0] for block in group]
+                across += _equal(heads[:-1], heads[1:])
+            yield sign * number, [*within, *across], blocks, after
+
+
+def _equal(first: Iterable[int], second: Iterable[int]) -> list[Factor]:
+    return [Factor(EQUAL, pair) for pair in zip(first, second, strict=True)]
+
+
+def _degree(graph: Graph) -> int:
+    return sum(isinstance(factor.letter, GAUSSIAN) for factor in graph.factors)
+
+
+def _functions(graph: Graph) -> list[Factor]:
+    return [factor for factor in graph.factors if isinstance(factor.letter, Function)]
+
+
+def _masks(graph: Graph) -> set[Mask]:
+    return {factor.letter for factor in graph.factors if isinstance(factor.letter, Mask)}
+
+
+def _pinned(labels: list[int], k: int, vertices: list[Vertex]) -> list[Factor]:
+    """That the labels of a block are the component k."""
+    if not labels:
+        return []
+    vertices.append(Vertex(vertices[labels[0]].size, pin=sp.Integer(k)))
+    return [Factor(EQUAL, (labels[0], len(vertices) - 1))]
+
+
+# --- functions of tokens -----------------------------------------------------------------------
+
+
+def _rows(function: Factor) -> list[Row]:
+    nodes = {node for node in sp.preorder_traversal(function.letter.expr) if isinstance(node, Row)}
+    return sorted(nodes, key=sp.default_sort_key)
+
+
+def _placed_rows(function: Factor) -> list[tuple[int, Row]]:
+    """The tokens that still have a position, each with the number of the end it sits at."""
+    number = {placeholder_row(k): k for k in range(len(function.ends))}
+    return [(number[row.index], row) for row in _rows(function) if row.index in number]
+
+
+def _settled(function: Factor, replacement: dict[Row, sp.Expr]) -> Factor:
+    """A function with some tokens replaced, and the ends that no token needs any more left out."""
+    expr = function.letter.expr.xreplace(replacement)
+    left = Factor(Function(expr), function.ends)
+    used = list(dict.fromkeys(k for k, _ in _placed_rows(left)))
+    order = {placeholder_row(k): placeholder_row(i) for i, k in enumerate(used)}
+    moved = {row: Row(row.matrix, order[row.index], row.group) for _, row in _placed_rows(left)}
+    return Factor(Function(expr.xreplace(moved)), tuple(function.ends[k] for k in used))
+
+
+def _at_components(
+    function: Factor, where: dict[int, tuple[int, int]], is_of: Callable[[Row], bool]
+) -> Factor:
+    """The tokens of a mixture as Gaussian vectors of their component, one for each block of equal rows."""
+    replacement = {}
+    for k, row in _placed_rows(function):
+        if is_of(row):
+            block, component = where[function.ends[k]]
+            mean, cov = row.matrix.component(component)
+            name = f"{row.matrix.name}_{component}_{block + 1}"
+            replacement[row] = sp.Transpose(GaussianVector(name, row.matrix.shape[1], mean, cov))
+    return _settled(function, replacement)
+
+
+def _at_positions(function: Factor, position: dict[int, sp.Expr]) -> Factor:
+    replacement = {
+        row: Row(row.matrix, position[function.ends[k]], 0)
+        for k, row in _placed_rows(function)
+        if function.ends[k] in position
+    }
+    return _settled(function, replacement)
+
+
+def _quadratic_exponents(graph: Graph) -> list[Factor]:
+    """The exponentials whose exponent is quadratic in some vector or token."""
+    exponentials = (f for f in _functions(graph) if isinstance(f.letter.expr, sp.exp))
+    return [f for f in exponentials if tilted_source(f.letter.expr.args[0]) is not None]
+
+
+def _check_forms(expr: sp.Expr) -> None:
+    """Refuse functions of anything else than scalars and forms that are linear in Gaussian vectors."""
+    strange = next(
+        (node for node in sp.preorder_traversal(expr) if isinstance(node, (Mask, Labels, MixtureMatrix)) or
+         (isinstance(node, ENTRYWISE) and is_random(node))), None)
+    if strange is not None:
+        raise NoClosedForm(f"no rule for a function of {strange}: {expr}")
+
+
+def slopes(function: Factor, letter: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Expr, list[int]]]:
+    """∂f/∂⟨g, u⟩ and the direction u, for every form ⟨g, u⟩ of a letter in a function, with the row it is about."""
+    expr = function.letter.expr
+    for node in sorted(_dots(expr), key=sp.default_sort_key):
+        for source, end in _sources(node, function, letter):
+            column = sp.Transpose(source) if isinstance(source, Row) else source
+            last = node.right.args[-1] if isinstance(node.right, sp.MatMul) else node.right
+            if _count(node, source) > 1 or column not in (node.left, last):
+                raise NoClosedForm(
+                    f"no rule for a function of the form {node} other than a polynomial: {expr}"
+                )
+            direction = linear_part(node, column)
+            if is_random(direction):
+                raise NoClosedForm(f"no rule for a function of the product {node} of random vectors: {expr}")
+            symbol = sp.Dummy("y", real=True)
+            slope = expr.xreplace({node: symbol}).diff(symbol).xreplace({symbol: node})
+            if slope != 0:
+                yield slope, direction, end
+
+
+def _dots(expr: sp.Basic) -> set[Dot]:
+    if isinstance(expr, Dot):
+        return {expr}
+    return set().union(*(_dots(arg) for arg in expr.args)) if expr.args else set()
+
+
+def _sources(node: Dot, function: Factor, letter: sp.Expr) -> list[tuple[sp.Expr, list[int]]]:
+    """Where a letter appears in a form: itself for a vector, its tokens for a matrix."""
+    if isinstance(letter, GaussianVector):
+        return [(letter, [])] if node.has(letter) else []
+    inside = [row for row in _rows(Factor(Function(node), ())) if row.matrix == letter]
+    number = {placeholder_row(k): k for k in range(len(function.ends))}
+    return [(row, [function.ends[number[row.index]]]) for row in inside if row.index in number]
+
+
+def _count(expr: sp.Basic, part: sp.Basic) -> int:
+    if expr == part:
+        return 1
+    return sum(_count(arg, part) for arg in expr.args)
