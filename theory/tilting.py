@@ -49,11 +49,11 @@ class PositiveSpectrum(Boolean):
 
 
 class TiltedCovariance(sp.MatrixExpr):
-    """Σ̃ = (I − ΣW)⁻¹Σ as one symmetric letter; `doit` writes it out.
+    """Σ̃ = (I − ΣW)⁻¹Σ as one symmetric letter.
 
     >>> d = sp.Symbol("d", integer=True, positive=True)
     >>> S, W = sp.MatrixSymbol("S", d, d), sp.MatrixSymbol("W", d, d)
-    >>> TiltedCovariance(S, W).doit(deep=False)
+    >>> TiltedCovariance(S, W).written_out()
     (-S*W + I)**(-1)*S
     """
 
@@ -67,7 +67,11 @@ class TiltedCovariance(sp.MatrixExpr):
     def _eval_transpose(self) -> sp.Expr:
         return self
 
-    def doit(self, **hints: Any) -> sp.Expr:
+    def doit(self, **hints: Any) -> TiltedCovariance:
+        return self
+
+    def written_out(self) -> sp.Expr:
+        """(I − ΣW)⁻¹Σ as a product."""
         covariance, form = self.args
         inverse = sp.Inverse(_complement(covariance, form))
         return inverse if isinstance(covariance, sp.Identity) else inverse * covariance
@@ -76,7 +80,7 @@ class TiltedCovariance(sp.MatrixExpr):
 def without_tilted(expr: sp.Expr) -> sp.Expr:
     """The expression with every Σ̃ written out."""
     letters = expr.atoms(TiltedCovariance)
-    return expr.xreplace({letter: letter.doit() for letter in letters}) if letters else expr
+    return expr.xreplace({letter: letter.written_out() for letter in letters}) if letters else expr
 
 
 @dataclass(frozen=True)
@@ -141,10 +145,10 @@ def tilt(exponent: sp.Expr, source: sp.Expr, symmetric: frozenset[sp.Expr] = fro
     conditions = _condition(covariance, form, exponent)
     letter = _tilted(covariance, form)
     known = symmetric | frozenset({letter, covariance, form})
-    direction = sp.MatAdd(sp.MatMul(form, mean), slope).doit(deep=False)
+    direction = sp.MatAdd(sp.MatMul(form, mean), slope).doit()
     bare = [dot(mean, sp.MatMul(form, mean), symmetric=known) / 2 if not _is_zero(form) else sp.Integer(0)]
     bare += [dot(slope, mean), dot(direction, sp.MatMul(letter, direction), symmetric=known) / 2]
-    shift = sp.MatAdd(mean, sp.MatMul(letter, direction)).doit(deep=False)
+    shift = sp.MatAdd(mean, sp.MatMul(letter, direction)).doit()
     name = source.name if isinstance(source, GaussianVector) else f"{source.matrix.name}_{source.index}"
     vector = GaussianVector(f"{name}_tilde", d, None, letter)
     normalizer = _normalizer(covariance, form)
@@ -201,7 +205,7 @@ def _matrix_of(node: Dot) -> sp.Expr:
 
 
 def _sum(terms: list[sp.Expr], shape: tuple[sp.Expr, sp.Expr]) -> sp.Expr:
-    return sp.MatAdd(*terms).doit(deep=False) if terms else sp.ZeroMatrix(*shape)
+    return sp.MatAdd(*terms).doit() if terms else sp.ZeroMatrix(*shape)
 
 
 def _is_zero(matrix: sp.Expr) -> bool:
@@ -219,7 +223,7 @@ def _scale(matrix: sp.Expr) -> sp.Expr | None:
 def _complement(covariance: sp.Expr, form: sp.Expr) -> sp.Expr:
     """I − ΣW."""
     product = form if isinstance(covariance, sp.Identity) else sp.MatMul(covariance, form)
-    return sp.MatAdd(sp.Identity(covariance.shape[0]), sp.MatMul(-1, product)).doit(deep=False)
+    return sp.MatAdd(sp.Identity(covariance.shape[0]), sp.MatMul(-1, product)).doit()
 
 
 def _explicit(covariance: sp.Expr, form: sp.Expr) -> tuple[sp.Matrix, sp.Matrix] | None:
