@@ -165,10 +165,12 @@ def _holds_matrix(expr: sp.Basic) -> bool:
 
 
 def rows_of(value: Any) -> Table:
+    """A scalar as the table of its one entry."""
     return value if isinstance(value, list) else [[value]]
 
 
 def added(a: Table, b: Table) -> Table:
+    """A + B."""
     _check_fit((len(a), len(a[0])), (len(b), len(b[0])))
     return [[p + q for p, q in zip(r, s, strict=True)] for r, s in zip(a, b, strict=True)]
 
@@ -180,6 +182,7 @@ def _times(a: Table, b: Table) -> Table:
 
 
 def turned(a: Table) -> Table:
+    """Aᵀ."""
     return [list(column) for column in zip(*a, strict=True)]
 
 
@@ -204,6 +207,7 @@ def _power(walk: Entries, base: Any, exponent: sp.Basic, expr: sp.Basic) -> Any:
 
 
 def reciprocal(entry: Any, expr: sp.Basic) -> Any:
+    """One over an entry of an expression, which must not be random."""
     if isinstance(entry, fmpq):
         if entry == 0:
             raise ZeroDivisionError(f"expected a denominator other than zero in {expr}")
@@ -446,6 +450,7 @@ def _matrix_sum(walk: Entries, expr: sp.MatAdd) -> Table:
 
 
 def diagonal(entries: Sequence[Any]) -> Table:
+    """The diagonal matrix of some entries."""
     return [[entry if i == j else fmpq(0) for j in range(len(entries))] for i, entry in enumerate(entries)]
 
 
