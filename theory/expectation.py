@@ -54,6 +54,7 @@ from .variables import (
     trace,
 )
 from .wick import matrix_expectation
+from .words import exact
 
 __all__ = [
     "E",
@@ -167,6 +168,8 @@ def E(expr: Any) -> sp.Expr:
     >>> E(X.T*X*A*X.T*X)
     n**2*S*A*S + n*S*A.T*S + (n*Trace(A*S))*S
     """
+    if isinstance(expr, sp.Basic) and not is_random(expr) and matrix_shape(expr) is not None:
+        return exact(expr)
     return Evaluation().value(expr)
 
 
@@ -226,7 +229,19 @@ class Evaluation:
 
     def value(self, expr: Any) -> sp.Expr:
         """E[expr] as an expression."""
-        return self.value_of_matrices(expr) if is_of_matrices(expr) else self.value_of_scalar(expr)
+        if is_of_matrices(expr):
+            return self.value_of_matrices(expr)
+        try:
+            return self.value_of_scalar(expr)
+        except NoClosedForm:
+            # tokens of unknown groups, positions beside tokens: index graphs know more of them
+            if not (isinstance(expr, sp.Basic) and expr.has(Row)):
+                raise
+            try:
+                return self.value_of_matrices(expr)
+            except NoClosedForm:
+                pass
+            raise
 
     def value_of_matrices(self, expr: sp.Expr) -> sp.Expr:
         """The mean of an expression in matrices, by words where they reach and by index graphs elsewhere."""

@@ -22,6 +22,7 @@ References: Stein (1981); Rota (1964) for μ; Johnson, Kotz, Balakrishnan (1997)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -43,12 +44,25 @@ from .index_graph import (
     Graph,
     Letters,
     MeanOf,
+    PlacedAt,
     Vertex,
     placeholder_row,
 )
 from .reading import is_random
 from .tilting import tilt, tilted_source, without_tilted
-from .variables import Dot, GaussianMatrix, GaussianVector, Labels, Mask, MixtureMatrix, RandomRows, Row, linear_part
+from .variables import (
+    Dot,
+    GaussianMatrix,
+    GaussianVector,
+    Labels,
+    Latent,
+    Mask,
+    MixtureMatrix,
+    RandomRows,
+    Row,
+    Tokens,
+    linear_part,
+)
 from .wick import word_polynomial
 from .words import covariances, exact
 
@@ -115,6 +129,9 @@ class GraphAverage:
 
     def stages(self, terms: Polynomial) -> Iterator[tuple[str, Polynomial]]:
         """The rules in their order, each with what it leaves."""
+        while any(_prompts(graph) for graph in terms):
+            terms = self.each(terms, self.one_prompt)
+            yield "total expectation", terms
         while any(_quadratic_exponents(graph) for graph in terms):
             terms = self.each(terms, self.one_exponential)
             yield "tilting", terms
@@ -191,46 +208,46 @@ class GraphAverage:
         for c, factors in reader.products(parts):
             yield c, list(factors), reader.vertices
 
+    def one_prompt(self, graph: Graph) -> Iterator[Draft] | None:
+        """The rows of a prompt with groups are told apart, each block of equal positions in one group."""
+        prompts = _prompts(graph)
+        return self.told_apart(graph, min(prompts, key=sp.default_sort_key)) if prompts else None
+
     def told_apart(self, graph: Graph, matrix: RandomRows) -> Iterator[Draft]:
         """The rows of a matrix as independent vectors, one for each block of equal positions."""
-        if not isinstance(matrix, (GaussianMatrix, MixtureMatrix)):
-            raise NoClosedForm(f"no rule for the exponential of a quadratic form of the rows of {matrix}")
-        is_mixture = isinstance(matrix, MixtureMatrix)
-        if is_mixture and (not matrix.labels.shape[1].is_Integer or any(f.letter == matrix.labels for f in graph.factors)):
-            raise NoClosedForm(f"no rule for the exponential of a quadratic form of the rows of {matrix} beside its labels")
+        if isinstance(matrix, MixtureMatrix) and (
+            not matrix.labels.shape[1].is_Integer or any(f.letter == matrix.labels for f in graph.factors)
+        ):
+            raise NoClosedForm(
+                f"no rule for the exponential of a quadratic form of the rows of {matrix} beside its labels"
+            )
         functions = [f for f in _functions(graph) if any(row.matrix == matrix for row in _rows(f))]
         own = [f for f in graph.factors if f.letter == matrix]
-        others = [f for f in graph.factors if f not in own and f not in functions]
-        carriers = list(dict.fromkeys(
-            [f.ends[0] for f in own]
-            + [f.ends[k] for f in functions for k, row in _placed_rows(f) if row.matrix == matrix]
-        ))
+        marks = {f.ends[0]: f.letter.group for f in graph.factors if _marks(f, matrix)}
+        others = [f for f in graph.factors if f not in own and f not in functions and not _marks(f, matrix)]
+        at_rows = [(f, k, row) for f in functions for k, row in _placed_rows(f)]
+        carriers = dict.fromkeys(f.ends[0] for f in own)
+        carriers |= dict.fromkeys(f.ends[k] for f, k, row in at_rows if row.matrix == matrix)
+        carriers |= dict.fromkeys(marks)
         busy = {v for f in others for v in f.ends}
-        busy |= {f.ends[k] for f in functions for k, row in _placed_rows(f) if row.matrix != matrix}
-        components = range(int(matrix.labels.shape[1])) if is_mixture else range(1)
-        for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
-            for chosen in product(components, repeat=len(blocks)):
-                vectors = {}
-                weight: sp.Expr = sp.Integer(1)
-                for b, (block, k) in enumerate(zip(blocks, chosen, strict=True)):
-                    law = matrix.component(k) if is_mixture else (matrix.groups[0].mean, matrix.groups[0].covariance)
-                    weight *= matrix.weights[k, 0] if is_mixture else 1
-                    name = f"{matrix.name}_{k}_{b + 1}" if is_mixture else f"{matrix.name}_{b + 1}"
-                    vectors |= dict.fromkeys(block, GaussianVector(name, matrix.shape[1], *law))
+        busy |= {f.ends[k] for f, k, row in at_rows if row.matrix != matrix}
+        for number, joins, blocks, vertices in coincidences(list(carriers), busy, graph.vertices):
+            places = [{marks[v] for v in block if v in marks} for block in blocks]
+            for probability, kinds in row_laws(matrix, places):
+                vectors: dict[int, GaussianVector] = {}
+                for b, (block, (suffix, mean, cov)) in enumerate(zip(blocks, kinds, strict=True)):
+                    name = f"{matrix.name}_{suffix}{b + 1}"
+                    vectors |= dict.fromkeys(block, GaussianVector(name, matrix.shape[1], mean, cov))
                 placed = [
                     _settled(
                         f,
-                        {
-                            row: sp.Transpose(vectors[f.ends[k]])
-                            for k, row in _placed_rows(f)
-                            if row.matrix == matrix
-                        },
+                        {row: sp.Transpose(vectors[f.ends[k]]) for g, k, row in at_rows if g == f and row.matrix == matrix},
                     )
                     for f in functions
                 ]
                 letters = [Factor(vectors[f.ends[0]], f.ends[1:]) for f in own]
                 mention = [Factor(ONE, (v,)) for v in carriers]
-                yield number * weight, [*others, *placed, *letters, *joins, *mention], vertices
+                yield number * probability, [*others, *placed, *letters, *joins, *mention], vertices
 
     # --- Stein ---
 
@@ -487,6 +504,49 @@ class GraphAverage:
         return iter([(self.values[factor], rest, list(graph.vertices))])
 
 
+# --- laws of rows --------------------------------------------------------------------------------
+
+RowLaw = tuple[str, sp.Expr, sp.Expr]  # a suffix for the name, mean, covariance
+
+
+def row_laws(matrix: RandomRows, places: list[set[int]]) -> Iterator[tuple[sp.Expr, list[RowLaw]]]:
+    """The laws that rows at different positions can have, with their probability.
+
+    Args:
+        matrix: i.i.d. rows, a mixture, or tokens in groups, whose order is uniformly random.
+        places: for each row the groups whose place it is known to be.
+    """
+    if isinstance(matrix, GaussianMatrix):
+        group = matrix.groups[0]
+        yield sp.Integer(1), [("", group.mean, group.covariance)] * len(places)
+        return
+    if isinstance(matrix, MixtureMatrix):
+        for chosen in product(range(int(matrix.labels.shape[1])), repeat=len(places)):
+            weight = sp.Mul(*(matrix.weights[k, 0] for k in chosen))
+            yield weight, [(f"{k}_", *matrix.component(k)) for k in chosen]
+        return
+    known = [next(iter(groups), None) for groups in places]
+    if any(len(groups) > 1 for groups in places) or len({g for g in known if g is not None}) < sum(
+        g is not None for g in known
+    ):
+        return
+    length, q = matrix.shape[0], sum(g is not None for g in known)
+    latent = sum(isinstance(matrix.groups[g].at, Latent) for g in known if g is not None)
+    fixed = q - latent
+    # each location has been given the weight 1/length; different ones never coincide
+    share = sp.Mul(*(length / (length - fixed - i) for i in range(latent)))
+    free = [g for g in range(len(matrix.groups)) if g not in known]
+    for chosen in product(free, repeat=len(places) - q):
+        counts = Counter(chosen)
+        ways = sp.Mul(*(falling_factorial(matrix.groups[g].size, count) for g, count in counts.items()))
+        probability = share * ways / falling_factorial(length - q, len(chosen))
+        if probability == 0:
+            continue
+        rest = iter(chosen)
+        kinds = [g if g is not None else next(rest) for g in known]
+        yield probability, [(f"{g}_", matrix.groups[g].mean, matrix.groups[g].covariance) for g in kinds]
+
+
 # --- coincidences --------------------------------------------------------------------------------
 
 
@@ -531,6 +591,16 @@ def _degree(graph: Graph) -> int:
 
 def _functions(graph: Graph) -> list[Factor]:
     return [factor for factor in graph.factors if isinstance(factor.letter, Function)]
+
+
+def _prompts(graph: Graph) -> set[Tokens]:
+    """The prompts whose tokens have several laws."""
+    inside = (row.matrix for f in _functions(graph) for row in _rows(f))
+    return {m for m in (*(f.letter for f in graph.factors), *inside) if isinstance(m, Tokens)}
+
+
+def _marks(factor: Factor, matrix: RandomRows) -> bool:
+    return isinstance(factor.letter, PlacedAt) and factor.letter.tokens == matrix
 
 
 def _masks(graph: Graph) -> set[Mask]:

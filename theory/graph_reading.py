@@ -20,9 +20,9 @@ from sympy.matrices.expressions.diagonal import DiagonalMatrix, DiagonalOf
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from .gaussian import NoClosedForm
-from .index_graph import EQUAL, ONE, Factor, Function, Graph, Letters, Vertex, assembled, placeholder_row
+from .index_graph import EQUAL, ONE, Factor, Function, Graph, Letters, PlacedAt, Vertex, assembled, placeholder_row
 from .reading import LARGEST_POWER, is_random
-from .variables import Dot, GaussianScalar, GaussianVector, Labels, Latent, Mask, RandomRows, Row
+from .variables import Dot, GaussianScalar, GaussianVector, Labels, Latent, Mask, RandomRows, Row, Tokens
 from .words import unit_index
 
 __all__ = ["GraphReader", "Polynomial", "matrix_shape", "read_graphs"]
@@ -43,7 +43,7 @@ def read_graphs(expr: sp.Expr, letters: Letters) -> Polynomial:
         drafts = reader.matrix(expr, row, column)
     else:
         drafts = reader.scalar(expr)
-    return collected(drafts, reader.vertices, letters)
+    return collected(map(reader.placed, drafts), reader.vertices, letters)
 
 
 def matrix_shape(expr: sp.Basic) -> tuple[sp.Expr, sp.Expr] | None:
@@ -104,6 +104,24 @@ class GraphReader:
                 self.vertices.append(Vertex(size, pin=position))
             self.places[key] = len(self.vertices) - 1
         return self.places[key]
+
+    def placed(self, draft: Draft) -> Draft:
+        """The draft, with the places of token groups marked: at a number, or at a location that it depends on."""
+        coefficient, factors = draft
+        letters = [f.letter for f in factors]
+        inside = (row.matrix for f in letters if isinstance(f, Function) for row in f.expr.atoms(Row))
+        prompts = dict.fromkeys(m for m in (*letters, *inside) if isinstance(m, Tokens))
+        used = {v for f in factors for v in f.ends}
+        marks = []
+        for prompt in prompts:
+            for g, group in enumerate(prompt.groups):
+                if group.at is None or len(prompt.groups) == 1:
+                    continue
+                key = (group.at, prompt.shape[0])
+                if isinstance(group.at, Latent) and self.places.get(key) not in used:
+                    continue
+                marks.append(Factor(PlacedAt(prompt, g), (self.place(*key),)))
+        return coefficient, (*factors, *marks)
 
     # --- scalars ---
 

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import sympy as sp
 
 from .gaussian import NoClosedForm
-from .variables import Labels, Mask, MixtureMatrix, RandomRows, Row
+from .variables import Labels, Mask, MixtureMatrix, Tokens
 
 __all__ = [
     "EQUAL",
@@ -38,6 +38,7 @@ __all__ = [
     "Graph",
     "Letters",
     "MeanOf",
+    "PlacedAt",
     "Vertex",
     "assembled",
     "placeholder_row",
@@ -74,6 +75,14 @@ class CovarianceOf:
     """The covariances of a mixture's components: (Σ_k)_{ab}."""
 
     mixture: MixtureMatrix
+
+
+@dataclass(frozen=True)
+class PlacedAt:
+    """That the token at an index is the one of a group whose place is known."""
+
+    tokens: Tokens
+    group: int
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,7 @@ def assembled(
         if letter is ONE or letter is EQUAL:
             continue
         factor = Factor(letter, tuple(_root(parent, v) for v in ends))
-        if isinstance(letter, (Mask, Labels)):
+        if isinstance(letter, (Mask, Labels, PlacedAt)):
             if factor in once:
                 continue
             once.add(factor)
