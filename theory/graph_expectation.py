@@ -34,7 +34,7 @@ from sympy.matrices.expressions.diagonal import DiagonalMatrix, DiagonalOf
 from .counting import falling_factorial, set_partitions
 from .gaussian import NoClosedForm
 from .graph_reading import GraphReader, Polynomial, collected, matrix_shape, read_graphs
-from .graph_writing import polynomial_expr
+from .graph_writing import graph_parts
 from .index_graph import (
     EQUAL,
     ONE,
@@ -63,8 +63,7 @@ from .variables import (
     Tokens,
     linear_part,
 )
-from .wick import word_polynomial
-from .words import covariances, exact
+from .words import Alphabet, covariances, exact, gathered
 
 __all__ = ["ENTRYWISE", "GraphAverage", "graph_expectation"]
 
@@ -154,8 +153,9 @@ class GraphAverage:
 
     def written(self, terms: Polynomial, shape: tuple[sp.Expr, sp.Expr] | None) -> sp.Expr:
         """A polynomial in constants as an expression, equal traces, forms and products together."""
-        expr = polynomial_expr(terms, shape, self.letters.symmetric)
-        return without_tilted(word_polynomial(expr, self.letters.symmetric).expr(distribute=False))
+        symmetric = self.letters.symmetric
+        parts = ((c, *graph_parts(graph, shape, symmetric)) for graph, c in terms.items())
+        return without_tilted(gathered(parts, Alphabet(symmetric), shape).expr(distribute=False))
 
     def each(self, terms: Polynomial, rule: Callable[[Graph], Iterable[Draft] | None]) -> Polynomial:
         """A rule applied to every graph, and equal graphs merged; None leaves a graph as it is."""

@@ -12,7 +12,7 @@ the smallest) is written as a sum over indices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -24,44 +24,34 @@ from .index_graph import CovarianceOf, Factor, Function, Graph, MeanOf, Vertex, 
 from .variables import Mask, MixtureMatrix, RandomRows, Row, dot
 from .words import unit_vector
 
-__all__ = ["graph_expr", "polynomial_expr"]
+__all__ = ["graph_expr", "graph_parts"]
 
 
-def polynomial_expr(
-    terms: Mapping[Graph, sp.Expr],
-    shape: tuple[sp.Expr, sp.Expr] | None = None,
-    symmetric: frozenset[sp.Expr] = frozenset(),
-    wrap: Callable[[sp.Expr], sp.Expr] | None = None,
-) -> sp.Expr:
-    """Σ coefficient · graph as an expression, of the given shape or scalar.
+def graph_parts(
+    graph: Graph, shape: tuple[sp.Expr, sp.Expr] | None = None, symmetric: frozenset[sp.Expr] = frozenset()
+) -> tuple[list[sp.Expr], sp.Expr | None]:
+    """A graph as scalars to be multiplied, and for a given shape a matrix.
 
     Args:
-        terms: the graphs and their coefficients.
+        graph: with its two open vertices for a matrix.
         shape: that of a matrix-valued result.
         symmetric: letters that are symmetric.
-        wrap: what to do to the expression of a graph before its coefficient is put in front.
     """
-    parts = []
-    for graph, coefficient in terms.items():
-        body = graph_expr(graph, shape, symmetric)
-        parts.append((coefficient, wrap(body) if wrap is not None else body))
+    network = _Network.of(graph, symmetric)
+    network.contract()
     if shape is None:
-        return sp.Add(*(c * body for c, body in parts))
-    if not parts:
-        return sp.ZeroMatrix(*shape)
-    summands = [sp.MatMul(c, body).doit(deep=False) for c, body in parts]
-    return sp.MatAdd(*summands).doit(deep=False) if len(summands) > 1 else summands[0]
+        return network.scalar(), None
+    return network.matrix(shape)
 
 
 def graph_expr(
     graph: Graph, shape: tuple[sp.Expr, sp.Expr] | None = None, symmetric: frozenset[sp.Expr] = frozenset()
 ) -> sp.Expr:
-    """A graph as a scalar expression, or as a matrix of the given shape."""
-    network = _Network.of(graph, symmetric)
-    network.contract()
-    if shape is None:
-        return network.scalar()
-    return network.matrix(shape)
+    """A graph as one expression, scalar or a matrix of the given shape."""
+    scalars, body = graph_parts(graph, shape, symmetric)
+    if body is None:
+        return sp.Mul(*scalars)
+    return sp.MatMul(sp.Mul(*scalars), body).doit(deep=False)
 
 
 @dataclass
@@ -264,16 +254,14 @@ class _Network:
 
     # --- results ---
 
-    def scalar(self) -> sp.Expr:
-        """What is left: nothing, or a sum over indices."""
-        if not self.vertices:
-            return self.over_tokens(sp.Mul(*self.scalars))
-        names = {v: sp.Symbol(f"i_{k + 1}", integer=True) for k, v in enumerate(self.vertices)}
-        limits = [(name, 0, self.vertices[v].size - 1) for v, name in names.items()]
-        return self.over_tokens(sp.Mul(*self.scalars, sp.Sum(self.entries(names), *limits)))
-
-    def over_tokens(self, body: sp.Expr) -> sp.Expr:
-        return sp.Sum(body, *self.limits) if self.limits else body
+    def scalar(self) -> list[sp.Expr]:
+        """The scalars, and what is left as a sum over indices."""
+        scalars = list(self.scalars)
+        if self.vertices:
+            names = {v: sp.Symbol(f"i_{k + 1}", integer=True) for k, v in enumerate(self.vertices)}
+            limits = [(name, 0, self.vertices[v].size - 1) for v, name in names.items()]
+            scalars.append(sp.Sum(self.entries(names), *limits))
+        return [sp.Sum(sp.Mul(*scalars), *self.limits)] if self.limits else scalars
 
     def entries(self, names: Mapping[int, sp.Expr]) -> sp.Expr:
         """The product of what is left, entry by entry."""
@@ -281,12 +269,18 @@ class _Network:
         entries += [_entry(u, names[v], sp.Integer(0)) for v, us in self.vectors.items() for u in us]
         return sp.Mul(*entries)
 
-    def matrix(self, shape: tuple[sp.Expr, sp.Expr]) -> sp.Expr:
+    def matrix(self, shape: tuple[sp.Expr, sp.Expr]) -> tuple[list[sp.Expr], sp.Expr]:
+        """The scalars, and the matrix between the open vertices."""
+        body = self.between(shape)
+        if self.limits:
+            return [], sp.Sum(sp.MatMul(sp.Mul(*self.scalars), body).doit(deep=False), *self.limits)
+        return self.scalars, body
+
+    def between(self, shape: tuple[sp.Expr, sp.Expr]) -> sp.Expr:
         """The matrix between the open vertices."""
         row, column = (next(v for v, vertex in self.vertices.items() if o in vertex.opens) for o in (0, 1))
-        factor = sp.Mul(*self.scalars)
         if len(self.vertices) > len({row, column}):
-            return sp.MatMul(factor, self.summed(shape, row, column)).doit(deep=False)
+            return self.summed(shape, row, column)
         vectors = {v: _entrywise(us) for v, us in self.vectors.items() if us}
         for v in (row, column):
             if (pin := self.vertices[v].pin) is not None and self.vertices[v].size != 1:
@@ -309,7 +303,7 @@ class _Network:
                 body = left if right is None else self.turned(right)
             else:
                 body = _product(left, self.turned(right))
-        return self.over_tokens(sp.MatMul(factor, body).doit(deep=False))
+        return body
 
     def summed(self, shape: tuple[sp.Expr, sp.Expr], row: int, column: int) -> sp.Expr:
         """A matrix given by its entries, sums over the other indices."""

@@ -31,7 +31,7 @@ from .gaussian import NoClosedForm
 from .reading import is_random
 from .variables import GaussianScalar, Latent
 from .wishart import isotropic_moment, wishart_moment
-from .words import Alphabet, Law, Product, WordPolynomial, covariances, exact, matrix_words, scalar_words
+from .words import Alphabet, Law, Product, WordPolynomial, covariances, exact, gathered, scalar_words
 
 __all__ = ["Wick", "matrix_expectation", "scalar_moment", "wick", "word_polynomial"]
 
@@ -238,15 +238,7 @@ def word_polynomial(expr: sp.Expr, symmetric: frozenset[sp.Expr] = frozenset()) 
     alphabet = Alphabet(frozenset(symmetric) | covariances(expr))
     if not getattr(expr, "is_Matrix", False) or expr.shape == (1, 1):
         return WordPolynomial(scalar_words(expr, alphabet), alphabet)
-    rows, columns = expr.shape
-    terms = matrix_words(expr, alphabet)
-    marker = alphabet.marker(columns, rows)
-    result: dict[Product, sp.Expr] = {}
-    for (words, word), coefficient in terms.items():
-        factor, constant, random = alphabet.closed(word + marker, rows)
-        key = tuple(sorted((*words, *constant, *random)))
-        result[key] = result.get(key, sp.Integer(0)) + factor * coefficient
-    return WordPolynomial(result, alphabet, (rows, columns), marker)
+    return gathered([(sp.Integer(1), (), expr)], alphabet, expr.shape)
 
 
 def wick(

@@ -39,6 +39,7 @@ __all__ = [
     "WordPolynomial",
     "covariances",
     "exact",
+    "gathered",
     "least_rotation",
     "matrix_of_words",
     "matrix_words",
@@ -711,6 +712,36 @@ def _defined(word: str, alphabet: Alphabet) -> Polynomial:
         terms = _matrix_times(terms, alphabet.definitions.get(c, letter))
     size = alphabet.matrices[word[0]].shape[0]
     return _closed(terms, size, alphabet)
+
+
+def gathered(
+    terms: Iterable[tuple[sp.Expr, Iterable[sp.Expr], sp.Expr | None]],
+    alphabet: Alphabet,
+    shape: tuple[sp.Expr, sp.Expr] | None = None,
+) -> WordPolynomial:
+    """Σ coefficient · ∏ scalars [· matrix] in words, without a sympy sum on the way.
+
+    Args:
+        terms: coefficient, scalars, and for a matrix-valued result a matrix.
+        alphabet: the letters.
+        shape: that of a matrix-valued result.
+    """
+    marker = alphabet.marker(shape[1], shape[0]) if shape is not None else ""
+    parts: dict[Product, list[sp.Expr]] = {}
+    for coefficient, scalars, matrix in terms:
+        product: Polynomial = {(): coefficient}
+        for scalar in scalars:
+            product = _times(product, scalar_words(scalar, alphabet))
+        if shape is not None and matrix is not None:
+            closed: Polynomial = {}
+            for (words, word), c in matrix_words(matrix, alphabet).items():
+                factor, constant, random = alphabet.closed(word + marker, shape[0])
+                _add(closed, tuple(sorted((*words, *constant, *random))), factor * c)
+            product = _times(product, closed)
+        for words, c in product.items():
+            parts.setdefault(words, []).append(c)
+    sums = ((words, sp.Add(*cs)) for words, cs in parts.items())
+    return WordPolynomial({words: total for words, total in sums if total != 0}, alphabet, shape, marker)
 
 
 @dataclass
