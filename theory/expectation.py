@@ -62,6 +62,8 @@ __all__ = [
     "Expectation",
     "MatrixExpectation",
     "as_scalar",
+    "check_finite_numbers",
+    "check_one_law_a_name",
     "is_of_matrices",
     "moments_of",
     "reads_as_words",
@@ -226,6 +228,7 @@ class Evaluation:
     known: Mapping[sp.Expr, sp.Expr] = field(default_factory=dict)
     memory: dict[Moment, dict[Base, sp.Expr]] = field(default_factory=dict)
     conditions: list[sp.Basic] = field(default_factory=list)
+    has_tilted: bool = False
 
     def value(self, expr: Any) -> sp.Expr:
         """E[expr] as an expression."""
@@ -248,8 +251,8 @@ class Evaluation:
         if isinstance(expr, sp.MatrixBase):
             means = expr.applyfunc(self.value)
             return means[0, 0] if expr.shape == (1, 1) else means.as_immutable()
-        _check_finite_numbers(expr)
-        _check_one_law_a_name(expr)
+        check_finite_numbers(expr)
+        check_one_law_a_name(expr)
         self.conditions.extend(size_conditions(expr))
         if reads_as_words(expr):
             mean = matrix_expectation(expr, scalars=self.value_of_scalar)
@@ -260,7 +263,7 @@ class Evaluation:
     def value_of_scalar(self, expr: Any) -> sp.Expr:
         """The mean of an expression in scalars and scalar products."""
         scalar = as_scalar(expr)
-        _check_one_law_a_name(scalar)
+        check_one_law_a_name(scalar)
         self.conditions.extend(size_conditions(scalar))
         total: dict[Base, list[sp.Expr]] = {}
         for weight, monomial in self.weighted_monomials(scalar):
@@ -306,6 +309,7 @@ class Evaluation:
             if source is not None:
                 step = tilt(monomial.exponent, source)
                 self.conditions.extend(step.conditions)
+                self.has_tilted = True
                 moved = step.moved(replace(monomial, exponent=sp.Integer(0)).expr())
                 for new, c in read(step.normalizer * sp.exp(step.exponent) * moved).items():
                     pending[new] = pending.get(new, sp.Integer(0)) + c * coefficient
@@ -726,7 +730,7 @@ def as_scalar(expr: Any) -> sp.Expr:
     scalar = None if expr is None or isinstance(expr, (list, tuple)) else sp.sympify(expr, strict=True)
     if not isinstance(scalar, (sp.Expr, sp.MatrixBase)):
         raise TypeError(f"expected a scalar expression in random symbols, got {expr!r} of type {type(expr).__name__}")
-    _check_finite_numbers(scalar)
+    check_finite_numbers(scalar)
     if isinstance(scalar, sp.MatrixBase):
         if scalar.shape != (1, 1):
             raise NoClosedForm(f"no rule yet for a matrix-valued expectation of shape {scalar.shape}")
@@ -738,7 +742,7 @@ def as_scalar(expr: Any) -> sp.Expr:
     return scalar
 
 
-def _check_finite_numbers(expr: sp.Basic) -> None:
+def check_finite_numbers(expr: sp.Basic) -> None:
     if expr.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
         raise ValueError(f"expected an expression in finite numbers, got {expr}")
 
@@ -764,7 +768,7 @@ def _scalar_of_matrix(matrix: sp.Expr) -> sp.Expr:
     raise NoClosedForm(f"no rule for the 1 × 1 matrix {matrix}")
 
 
-def _check_one_law_a_name(expr: sp.Expr) -> None:
+def check_one_law_a_name(expr: sp.Expr) -> None:
     laws: dict[str, sp.Basic] = {}
     for node in sp.preorder_traversal(expr):
         named: list[tuple[str, sp.Basic]] = []

@@ -34,7 +34,7 @@ from sympy.matrices.expressions.diagonal import DiagonalMatrix, DiagonalOf
 from .counting import falling_factorial, set_partitions
 from .gaussian import NoClosedForm
 from .graph_reading import GraphReader, Polynomial, collected, matrix_shape, read_graphs
-from .graph_writing import graph_parts
+from .graph_writing import graph_expr, graph_parts, parted
 from .index_graph import (
     EQUAL,
     ONE,
@@ -156,6 +156,25 @@ class GraphAverage:
         symmetric = self.letters.symmetric
         parts = ((c, *graph_parts(graph, shape, symmetric)) for graph, c in terms.items())
         return without_tilted(gathered(parts, Alphabet(symmetric), shape).expr(distribute=False))
+
+    def line(
+        self, terms: Polynomial, shape: tuple[sp.Expr, sp.Expr] | None, mean: Callable[[sp.Expr], sp.Expr]
+    ) -> sp.Expr:
+        """A polynomial with random letters as an expression, `mean` around what is random: a line of a derivation."""
+        symmetric = self.letters.symmetric
+        summands = []
+        for graph, c in self.each(terms, self.numbered).items():
+            constant, random = parted(graph, _is_random)
+            where = [shape if any(v.opens for v in part.vertices) else None for part in (constant, random)]
+            inside = graph_expr(random, where[1], symmetric) if random.factors else None
+            outside = graph_expr(constant, where[0], symmetric)
+            factors = [outside] if inside is None else [outside, mean(inside)]
+            matrices = [f for f in factors if getattr(f, "is_Matrix", False)]
+            scalars = sp.Mul(c, *(f for f in factors if f not in matrices))
+            summands.append(sp.MatMul(scalars, *matrices).doit(deep=False) if matrices else scalars)
+        if shape is None:
+            return sp.Add(*summands)
+        return sp.MatAdd(*summands).doit(deep=False) if summands else sp.ZeroMatrix(*shape)
 
     def each(self, terms: Polynomial, rule: Callable[[Graph], Iterable[Draft] | None]) -> Polynomial:
         """A rule applied to every graph, and equal graphs merged; None leaves a graph as it is."""
@@ -587,6 +606,10 @@ def _equal(first: Iterable[int], second: Iterable[int]) -> list[Factor]:
 
 def _degree(graph: Graph) -> int:
     return sum(isinstance(factor.letter, GAUSSIAN) for factor in graph.factors)
+
+
+def _is_random(factor: Factor) -> bool:
+    return isinstance(factor.letter, (GaussianVector, RandomRows, Function))
 
 
 def _functions(graph: Graph) -> list[Factor]:

@@ -12,7 +12,7 @@ the smallest) is written as a sum over indices.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -24,7 +24,7 @@ from .index_graph import CovarianceOf, Factor, Function, Graph, MeanOf, Vertex, 
 from .variables import Mask, MixtureMatrix, RandomRows, Row, dot
 from .words import unit_vector
 
-__all__ = ["graph_expr", "graph_parts"]
+__all__ = ["graph_expr", "graph_parts", "parted"]
 
 
 def graph_parts(
@@ -52,6 +52,32 @@ def graph_expr(
     if body is None:
         return sp.Mul(*scalars)
     return sp.MatMul(sp.Mul(*scalars), body).doit(deep=False)
+
+
+def parted(graph: Graph, belongs: Callable[[Factor], bool]) -> tuple[Graph, Graph]:
+    """The connected parts without any factor that belongs, and those with one, as two graphs.
+
+    Parts with an index of the result stay together.
+    """
+    label = {v: v for v in range(len(graph.vertices))}
+    opened = [v for v, vertex in enumerate(graph.vertices) if vertex.opens]
+    for group in [opened, *(factor.ends for factor in graph.factors)]:
+        roots = {label[v] for v in group}
+        if len(roots) > 1:
+            label = {v: min(roots) if root in roots else root for v, root in label.items()}
+    chosen = {label[v] for factor in graph.factors if belongs(factor) for v in factor.ends}
+
+    def part(inside: bool) -> Graph:
+        kept = [v for v, root in label.items() if (root in chosen) == inside]
+        number = {v: i for i, v in enumerate(kept)}
+        factors = [
+            Factor(f.letter, tuple(number[v] for v in f.ends))
+            for f in graph.factors
+            if (f.ends[0] in number if f.ends else belongs(f) == inside)
+        ]
+        return Graph(tuple(factors), tuple(graph.vertices[v] for v in kept))
+
+    return part(False), part(True)
 
 
 @dataclass

@@ -28,12 +28,15 @@ __all__ = ["Risk", "population_risk", "squared_error"]
 
 
 def squared_error(target: sp.Expr, prediction: sp.Expr) -> sp.Expr:
-    """The squared error (Y − T)², without a factor one half.
+    """The squared error (Y − T)², without a factor one half; ‖Y − T‖² for vectors and matrices.
 
     >>> squared_error(*sp.symbols("Y T"))
     (-T + Y)**2
     """
-    return (target - prediction) ** 2
+    error = target - prediction
+    if getattr(error, "is_Matrix", False):
+        return sp.Trace(sp.MatMul(sp.Transpose(error), error))
+    return error**2
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,8 @@ def population_risk(
         layer: the prediction.
         loss: a function of target and prediction; default the squared error.
         overlaps: names for scalar products of parameters, such as {dot(k, k_star): kappa}.
-        parameters: what the risk is a function of; default the overlaps that are symbols, else the
-            scalar products that appear in it.
+        parameters: what the risk is a function of; default the overlaps that are symbols, else the matrices
+            that the layer brings with it and the law does not have, else the scalar products that appear in it.
         domain: where it is asserted.
         source: where the model is from.
 
@@ -129,10 +132,14 @@ def population_risk(
     """
     known = dict(overlaps or {})
     evaluation = Evaluation(known=known)
-    expr = evaluation.value(loss(law.target(), layer.predict(law.tokens())))
+    tokens, target = law.tokens(), law.target()
+    prediction = layer.predict(tokens)
+    expr = evaluation.value(loss(target, prediction))
     if parameters is None:
         named = dict.fromkeys(s for s in known.values() if isinstance(s, sp.Symbol) and s in expr.free_symbols)
-        parameters = tuple(named) or tuple(sorted(_dots(expr), key=sp.default_sort_key))
+        own = prediction.atoms(sp.MatrixSymbol) - tokens.atoms(sp.MatrixSymbol) - target.atoms(sp.MatrixSymbol)
+        matrices = sorted((W for W in own if 1 not in W.shape and expr.has(W)), key=sp.default_sort_key)
+        parameters = tuple(named) or tuple(matrices) or tuple(sorted(_dots(expr), key=sp.default_sort_key))
     conditions = tuple(dict.fromkeys(evaluation.conditions))
     return Risk(expr, parameters, domain, source, conditions)
 

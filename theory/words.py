@@ -385,14 +385,24 @@ class Alphabet:
         return sp.Trace(sp.MatMul(*factors))
 
 
-def unit_vector(size: sp.Expr, index: sp.Expr) -> sp.FunctionMatrix:
+class UnitVector(sp.FunctionMatrix):
+    """The unit vector e_i of any dimension; made by `unit_vector`, printed as e_i."""
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"e_{printer._print(unit_index(self))}"
+
+    def _latex(self, printer: Any) -> str:
+        return f"e_{{{printer._print(unit_index(self))}}}"
+
+
+def unit_vector(size: sp.Expr, index: sp.Expr) -> UnitVector:
     """The unit vector e_i of any dimension, as a MatrixExpr.
 
     >>> unit_vector(sp.Integer(3), sp.Integer(1)).as_explicit().T
     Matrix([[0, 1, 0]])
     """
     i, j = sp.symbols("i j", integer=True, nonnegative=True)
-    return sp.FunctionMatrix(size, 1, sp.Lambda((i, j), sp.KroneckerDelta(i, index)))
+    return UnitVector(size, 1, sp.Lambda((i, j), sp.KroneckerDelta(i, index)))
 
 
 def unit_index(matrix: sp.FunctionMatrix) -> sp.Expr | None:
@@ -775,7 +785,17 @@ def _factored(coefficient: sp.Expr) -> sp.Expr:
     plain = coefficient.xreplace(forms)
     is_short = isinstance(plain, sp.Add) and len(plain.args) <= 12 and plain.is_rational_function()
     factored = sp.factor(plain) if is_short else sp.factor_terms(plain)
-    return factored.xreplace({dummy: form for form, dummy in forms.items()})
+    return _with_sign_inside(factored).xreplace({dummy: form for form, dummy in forms.items()})
+
+
+def _with_sign_inside(product: sp.Expr) -> sp.Expr:
+    """ρ(1 − ρ) rather than −ρ(ρ − 1)."""
+    number, factors = product.as_coeff_mul()
+    if number.is_negative:
+        for k, factor in enumerate(factors):
+            if isinstance(factor, sp.Add) and any(term.could_extract_minus_sign() for term in factor.args):
+                return sp.Mul(-number, *factors[:k], -factor, *factors[k + 1 :])
+    return product
 
 
 def _outermost_forms(expr: sp.Basic) -> set[sp.Basic]:
