@@ -254,7 +254,9 @@ def _summed(expr: sp.Sum, outputs: tuple[sp.Symbol, ...], known: Mapping[sp.Basi
         if isinstance(base, MatrixElement) and power.is_Integer and power > 0:
             array = _matrix(base.parent, known)
             used = [(axis, index) for axis, index in enumerate((base.i, base.j)) if index in letters]
-            fixed = {axis: int(_scalar(index, known)) for axis, index in enumerate((base.i, base.j)) if index not in letters}
+            fixed = {
+                axis: int(_scalar(index, known)) for axis, index in enumerate((base.i, base.j)) if index not in letters
+            }
             array = array[tuple(fixed.get(axis, slice(None)) for axis in range(2))]
             operands.append(array ** int(power))
             places.append("".join(letters[index] for _, index in used))

@@ -225,11 +225,11 @@ def _line_of_words(
 def _lines_of_graphs(expr: sp.Expr, average: GraphAverage) -> list[tuple[str, sp.Expr]]:
     shape = matrix_shape(expr)
     lines: list[tuple[str, sp.Expr]] = []
-    terms = read_graphs(expr, average.letters)
+    left = read_graphs(expr, average.letters)
     rule = "linearity"
-    for rule, terms in average.stages(terms):
-        lines.append((rule, average.line(terms, shape, Expectation)))
-    lines[-1:] = [(rule, average.written(terms, shape))]
+    for rule, left in average.stages(left):  # noqa: B020  each stage goes on from the one before
+        lines.append((rule, average.line(left, shape, Expectation)))
+    lines[-1:] = [(rule, average.written(left, shape))]
     return lines
 
 

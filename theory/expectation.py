@@ -3,8 +3,10 @@
     E(expr)             the closed form
     Expectation(expr)   the unevaluated node, with .doit()
 
-Matrix expressions are read as words (`wick`), or where words do not reach (mixtures, masks, functions of tokens
-beside matrices) as index graphs (`graph_expectation`). A scalar expression is read three times, each time as a combination of simpler ones: sums over tokens
+Matrix expressions are read as words (`wick`), or where words do not reach (mixtures, masks, functions of
+tokens beside matrices) as index graphs (`graph_expectation`).
+
+A scalar expression is read three times, each time as a combination of simpler ones: sums over tokens
 become representative tokens with their counts (`counting`); forms with randomness on both sides
 lose them by Stein's lemma in vector form; products of scalar functions become `Moment`s of
 jointly Gaussian scalars, to which `gaussian` applies its rules until none is left.
@@ -34,11 +36,12 @@ from .gaussian import (
     placeholder,
     tilting,
 )
-from .graph_expectation import ENTRYWISE, graph_expectation
+from .graph_expectation import graph_expectation
 from .graph_reading import matrix_shape
 from .reading import Monomial, degree, is_random, linear, polynomial, random_sources, read
 from .special import NormalCDF
 from .tilting import tilt, tilted_source, without_tilted
+from .token_functions import ENTRYWISE
 from .variables import (
     Dot,
     GaussianFamily,

@@ -9,29 +9,19 @@ Five rules, one after the other, each on all graphs at once; equal graphs are me
     masks              m² = m, and r_j = P(j different entries are observed)
     functions          the tokens inside functions are independent where their positions differ
 
-Where averages are taken over positions, a family of exchangeable variables is averaged by summing over which of the indices that
-carry it coincide. For indices i₁, …, i_r with values h(π) when they coincide exactly as the partition π says,
+Averages over positions are those of `coincidences`.
 
-    E f_{i₁} ⋯ f_{i_r} = Σ_π h(π) [exactly π],    [exactly π] = Σ_{τ ≥ π} μ(π, τ) [equal within blocks of τ]
-
-with the Möbius function μ(π, τ) = ∏ (−1)^{m−1} (m − 1)! over the blocks of τ, made of m blocks of π. An index that
-carries nothing else is summed at once: n(n − 1)⋯ for blocks at different positions, the factorial moments.
-
-References: Stein (1981); Rota (1964) for μ; Johnson, Kotz, Balakrishnan (1997) for factorial moments.
+References: Stein (1981); Isserlis (1918).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import product
-from math import factorial
 
 import sympy as sp
-from sympy.matrices.expressions.diagonal import DiagonalMatrix, DiagonalOf
 
-from .counting import falling_factorial, set_partitions
+from .coincidences import coincidences, equalities, row_laws
 from .gaussian import NoClosedForm
 from .graph_reading import GraphReader, Polynomial, collected, matrix_shape, read_graphs
 from .graph_writing import graph_expr, graph_parts, parted
@@ -46,30 +36,25 @@ from .index_graph import (
     MeanOf,
     PlacedAt,
     Vertex,
-    placeholder_row,
 )
-from .reading import is_random
 from .tilting import tilt, tilted_source, without_tilted
+from .token_functions import at_components, at_positions, check_forms, placed_rows, rows_of, settled, slopes
 from .variables import (
-    Dot,
     GaussianMatrix,
     GaussianVector,
     Labels,
-    Latent,
     Mask,
     MixtureMatrix,
     RandomRows,
     Row,
     Tokens,
-    linear_part,
 )
 from .words import Alphabet, covariances, exact, gathered
 
-__all__ = ["ENTRYWISE", "GraphAverage", "graph_expectation"]
+__all__ = ["GraphAverage", "graph_expectation"]
 
 Draft = tuple[sp.Expr, list[Factor], list[Vertex]]
 GAUSSIAN = (GaussianVector, GaussianMatrix, MixtureMatrix)
-ENTRYWISE = (sp.HadamardProduct, sp.HadamardPower, sp.DiagMatrix, DiagonalMatrix, DiagonalOf)
 
 
 def graph_expectation(
@@ -122,9 +107,10 @@ class GraphAverage:
 
     def mean(self, terms: Polynomial) -> Polynomial:
         """The mean of a polynomial, a polynomial in constants."""
-        for _, terms in self.stages(terms):
+        left = terms
+        for _, left in self.stages(terms):  # noqa: B007  the last one counts
             pass
-        return terms
+        return left
 
     def stages(self, terms: Polynomial) -> Iterator[tuple[str, Polynomial]]:
         """The rules in their order, each with what it leaves."""
@@ -135,7 +121,7 @@ class GraphAverage:
             terms = self.each(terms, self.one_exponential)
             yield "tilting", terms
         while (degree := max(map(_degree, terms), default=0)) > 0:
-            terms = self.each(terms, lambda graph, d=degree: self.stein(graph) if _degree(graph) == d else None)
+            terms = self.each(terms, self.stein_at(degree))
             yield "Stein" if any(_functions(graph) for graph in terms) else "Isserlis", terms
         while any(self.labels(graph) for graph in terms):
             terms = self.each(terms, self.one_family_of_labels)
@@ -144,7 +130,7 @@ class GraphAverage:
         while any(_masks(graph) for graph in terms):
             terms = self.each(terms, self.one_mask)
             yield "mask algebra", terms
-        while any(end for graph in terms for f in _functions(graph) for end in [f.ends] if end):
+        while any(f.ends for graph in terms for f in _functions(graph)):
             terms = self.each(terms, self.one_range_of_tokens)
             yield "exchangeable sums", terms
         if any(_functions(graph) for graph in terms):
@@ -198,7 +184,7 @@ class GraphAverage:
         if not quadratic:
             return None
         exponentials = [f for f in _functions(graph) if isinstance(f.letter.expr, sp.exp)]
-        matrices = {row.matrix for f in exponentials for row in _rows(f)}
+        matrices = {row.matrix for f in exponentials for row in rows_of(f)}
         if matrices:
             return self.told_apart(graph, min(matrices, key=sp.default_sort_key))
         return self.tilted(graph, exponentials)
@@ -212,7 +198,7 @@ class GraphAverage:
         self.conditions.extend(step.conditions)
         self.letters.symmetric |= frozenset({step.vector.covariance})
         reader = self.reader(graph)
-        parts = [[(step.normalizer, ())]]
+        parts: list[list[tuple[sp.Expr, tuple[Factor, ...]]]] = [[(step.normalizer, ())]]
         if step.exponent != 0:
             parts.append(reader.scalar(sp.exp(step.exponent)))
         for f in graph.factors:
@@ -240,11 +226,11 @@ class GraphAverage:
             raise NoClosedForm(
                 f"no rule for the exponential of a quadratic form of the rows of {matrix} beside its labels"
             )
-        functions = [f for f in _functions(graph) if any(row.matrix == matrix for row in _rows(f))]
+        functions = [f for f in _functions(graph) if any(row.matrix == matrix for row in rows_of(f))]
         own = [f for f in graph.factors if f.letter == matrix]
         marks = {f.ends[0]: f.letter.group for f in graph.factors if _marks(f, matrix)}
         others = [f for f in graph.factors if f not in own and f not in functions and not _marks(f, matrix)]
-        at_rows = [(f, k, row) for f in functions for k, row in _placed_rows(f)]
+        at_rows = [(f, k, row) for f in functions for k, row in placed_rows(f)]
         carriers = dict.fromkeys(f.ends[0] for f in own)
         carriers |= dict.fromkeys(f.ends[k] for f, k, row in at_rows if row.matrix == matrix)
         carriers |= dict.fromkeys(marks)
@@ -255,12 +241,16 @@ class GraphAverage:
             for probability, kinds in row_laws(matrix, places):
                 vectors: dict[int, GaussianVector] = {}
                 for b, (block, (suffix, mean, cov)) in enumerate(zip(blocks, kinds, strict=True)):
-                    name = f"{matrix.name}_{suffix}{b + 1}"
-                    vectors |= dict.fromkeys(block, GaussianVector(name, matrix.shape[1], mean, cov))
+                    vector = GaussianVector.made_from(matrix.name, f"{suffix}{b + 1}", matrix.shape[1], mean, cov)
+                    vectors |= dict.fromkeys(block, vector)
                 placed = [
-                    _settled(
+                    settled(
                         f,
-                        {row: sp.Transpose(vectors[f.ends[k]]) for g, k, row in at_rows if g == f and row.matrix == matrix},
+                        {
+                            row: sp.Transpose(vectors[f.ends[k]])
+                            for g, k, row in at_rows
+                            if g == f and row.matrix == matrix
+                        },
                     )
                     for f in functions
                 ]
@@ -269,6 +259,10 @@ class GraphAverage:
                 yield number * probability, [*others, *placed, *letters, *joins, *mention], vertices
 
     # --- Stein ---
+
+    def stein_at(self, degree: int) -> Callable[[Graph], Iterator[Draft] | None]:
+        """Stein's lemma on the graphs with so many Gaussian letters, the most there are, so that equal ones meet."""
+        return lambda graph: self.stein(graph) if _degree(graph) == degree else None
 
     def stein(self, graph: Graph) -> Iterator[Draft]:
         """E g_a f = m_a E f + Σ_b Σ_{ab} E ∂f/∂g_b on the first Gaussian letter."""
@@ -279,19 +273,18 @@ class GraphAverage:
         for m, other in enumerate(rest):
             if other.letter == chosen.letter:
                 *row2, b = other.ends
-                without = [*rest[:m], *rest[m + 1 :], *_equal(row, row2)]
+                without = [*rest[:m], *rest[m + 1 :], *equalities(row, row2)]
                 yield from self.covariance(chosen, a, b, without, graph)
             elif isinstance(other.letter, Function):
                 for slope, direction, end in slopes(other, chosen.letter):
                     reader = self.reader(graph)
                     b = reader.vertex(direction.shape[0])
                     along = reader.column(direction, b)
-                    without = [*rest[:m], *rest[m + 1 :], *_equal(row, end)]
-                    if slope != 1:
-                        without += [f for f in self.as_factors(slope, other.ends)]
+                    without = [*rest[:m], *rest[m + 1 :], *equalities(row, end)]
+                    without.append(settled(Factor(Function(slope), other.ends), {}))
                     for c, factors in along:
-                        drafted = Graph(tuple([*without, *factors]), tuple(reader.vertices))
-                        for c2, fs, vs in self.covariance(chosen, a, b, list(drafted.factors), drafted):
+                        graph_along = Graph((), tuple(reader.vertices))
+                        for c2, fs, vs in self.covariance(chosen, a, b, [*without, *factors], graph_along):
                             yield c * c2, fs, vs
 
     def first_letter(self, graph: Graph) -> int:
@@ -300,11 +293,7 @@ class GraphAverage:
 
     def reader(self, graph: Graph) -> GraphReader:
         """A reader that goes on with the vertices of a graph."""
-        return GraphReader(self.letters, list(graph.vertices))
-
-    def as_factors(self, slope: sp.Expr, ends: tuple[int, ...]) -> list[Factor]:
-        """A derivative of a function, at the same ends."""
-        return [_settled(Factor(Function(slope), ends), {})] if is_random(slope) else [Factor(Function(slope), ())]
+        return GraphReader(self.letters, vertices=list(graph.vertices))
 
     def mean_of(self, chosen: Factor, rest: list[Factor], graph: Graph) -> Iterator[Draft]:
         letter, (*row, a) = chosen
@@ -353,7 +342,7 @@ class GraphAverage:
         """The families of labels in a graph, those of mixtures inside functions among them."""
         found = {f.letter for f in graph.factors if isinstance(f.letter, Labels)}
         for function in _functions(graph):
-            found |= {row.matrix.labels for row in _rows(function) if isinstance(row.matrix, MixtureMatrix)}
+            found |= {row.matrix.labels for row in rows_of(function) if isinstance(row.matrix, MixtureMatrix)}
         return sorted(found, key=self.letters.rank)
 
     def one_family_of_labels(self, graph: Graph) -> Iterator[Draft] | None:
@@ -366,28 +355,29 @@ class GraphAverage:
             return isinstance(row.matrix, MixtureMatrix) and row.matrix.labels == family
 
         at_row: dict[int, int] = {f.ends[0]: f.ends[1] for f in graph.factors if f.letter == family}
-        functions = [f for f in _functions(graph) if any(map(is_of, _rows(f)))]
+        functions = [f for f in _functions(graph) if any(map(is_of, rows_of(f)))]
         carried: dict[int, list[Factor]] = {}
         for f in functions:
-            for v in dict.fromkeys(f.ends[k] for k, row in _placed_rows(f) if is_of(row)):
+            for v in dict.fromkeys(f.ends[k] for k, row in placed_rows(f) if is_of(row)):
                 carried.setdefault(v, []).append(f)
         carriers = list(dict.fromkeys([*at_row, *carried]))
         others = [f for f in graph.factors if f.letter != family and f not in functions]
         busy = {v for f in others for v in f.ends}
-        busy |= {f.ends[k] for f in functions for k, row in _placed_rows(f) if not is_of(row)}
+        busy |= {f.ends[k] for f in functions for k, row in placed_rows(f) if not is_of(row)}
         for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
             drafts: list[tuple[sp.Expr, list[Factor], dict[int, tuple[int, int]]]] = [(number, [*others, *joins], {})]
             for b, block in enumerate(blocks):
                 labels = [at_row[v] for v in block if v in at_row]
-                same = _equal(labels[:-1], labels[1:])
+                same = equalities(labels[:-1], labels[1:])
                 if not any(v in carried for v in block):
                     weight = Factor(family.weights, (labels[0],))
                     drafts = [(c, [*fs, *same, weight], where) for c, fs, where in drafts]
                     continue
                 if not family.shape[1].is_Integer:
+                    shown = functions[0].letter.expr
                     raise NoClosedForm(
-                        f"no rule for a function of the tokens of a mixture with {family.shape[1]} components: "
-                        f"{carried[next(v for v in block if v in carried)][0].letter.expr}; give the components as a list"
+                        f"no rule for a function of the tokens of a mixture with {family.shape[1]} components, "
+                        f"{shown}; give the components as a list"
                     )
                 weights = [family.weights[k, 0] for k in range(int(family.shape[1]))]
                 drafts = [
@@ -396,7 +386,7 @@ class GraphAverage:
                     for k, w in enumerate(weights)
                 ]
             for c, fs, where in drafts:
-                placed = [_at_components(f, where, is_of) for f in functions]
+                placed = [at_components(f, where, is_of) for f in functions]
                 yield c, [*fs, *placed], vertices
 
     def numbered(self, graph: Graph) -> Iterator[Draft] | None:
@@ -440,7 +430,7 @@ class GraphAverage:
         for k in numbers:
             pinned = list(vertices)
             pinned[v] = vertices[v]._replace(pin=sp.Integer(k))
-            reader = GraphReader(self.letters, pinned)
+            reader = GraphReader(self.letters, vertices=pinned)
             drafts: list[tuple[sp.Expr, tuple[Factor, ...]]] = [(sp.Integer(1), ())]
             for f in factors:
                 if isinstance(f.letter, MeanOf) and f.ends[0] == v:
@@ -467,7 +457,7 @@ class GraphAverage:
         if not masks:
             return None
         mask = min(masks, key=self.letters.rank)
-        return self.over_entries(graph, mask) if mask.is_vector else self.over_rows(graph, mask)
+        return self.over_entries(graph, mask) if mask.is_vector else self.overrows_of(graph, mask)
 
     def over_entries(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
         carriers = [f.ends[0] for f in graph.factors if f.letter == mask]
@@ -476,7 +466,7 @@ class GraphAverage:
         for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
             yield number * mask.moment(len(blocks)), [*others, *joins], vertices
 
-    def over_rows(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
+    def overrows_of(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
         inside = [f for f in graph.factors if f.letter == mask]
         others = [f for f in graph.factors if f.letter != mask]
         carriers = list(dict.fromkeys(f.ends[0] for f in inside))
@@ -507,7 +497,7 @@ class GraphAverage:
                 pins = [graph.vertices[v].pin for v in block if graph.vertices[v].pin is not None]
                 named = pins[0] if pins else sp.Symbol(f"l_{b + 1}", integer=True)
                 position |= dict.fromkeys(block, named)
-            placed = [_at_positions(f, position) for f in functions]
+            placed = [at_positions(f, position) for f in functions]
             yield number, [*others, *placed, *joins], vertices
 
     def closed(self, graph: Graph) -> Iterator[Draft] | None:
@@ -517,91 +507,13 @@ class GraphAverage:
             return None
         factor = sp.Mul(*(f.letter.expr for f in functions))
         if factor not in self.values:
-            _check_forms(factor)
+            check_forms(factor)
             self.values[factor] = self.scalars(factor)
         rest = [f for f in graph.factors if not isinstance(f.letter, Function)]
         return iter([(self.values[factor], rest, list(graph.vertices))])
 
 
-# --- laws of rows --------------------------------------------------------------------------------
-
-RowLaw = tuple[str, sp.Expr, sp.Expr]  # a suffix for the name, mean, covariance
-
-
-def row_laws(matrix: RandomRows, places: list[set[int]]) -> Iterator[tuple[sp.Expr, list[RowLaw]]]:
-    """The laws that rows at different positions can have, with their probability.
-
-    Args:
-        matrix: i.i.d. rows, a mixture, or tokens in groups, whose order is uniformly random.
-        places: for each row the groups whose place it is known to be.
-    """
-    if isinstance(matrix, GaussianMatrix):
-        group = matrix.groups[0]
-        yield sp.Integer(1), [("", group.mean, group.covariance)] * len(places)
-        return
-    if isinstance(matrix, MixtureMatrix):
-        for chosen in product(range(int(matrix.labels.shape[1])), repeat=len(places)):
-            weight = sp.Mul(*(matrix.weights[k, 0] for k in chosen))
-            yield weight, [(f"{k}_", *matrix.component(k)) for k in chosen]
-        return
-    known = [next(iter(groups), None) for groups in places]
-    if any(len(groups) > 1 for groups in places) or len({g for g in known if g is not None}) < sum(
-        g is not None for g in known
-    ):
-        return
-    length, q = matrix.shape[0], sum(g is not None for g in known)
-    latent = sum(isinstance(matrix.groups[g].at, Latent) for g in known if g is not None)
-    fixed = q - latent
-    # each location has been given the weight 1/length; different ones never coincide
-    share = sp.Mul(*(length / (length - fixed - i) for i in range(latent)))
-    free = [g for g in range(len(matrix.groups)) if g not in known]
-    for chosen in product(free, repeat=len(places) - q):
-        counts = Counter(chosen)
-        ways = sp.Mul(*(falling_factorial(matrix.groups[g].size, count) for g, count in counts.items()))
-        probability = share * ways / falling_factorial(length - q, len(chosen))
-        if probability == 0:
-            continue
-        rest = iter(chosen)
-        kinds = [g if g is not None else next(rest) for g in known]
-        yield probability, [(f"{g}_", matrix.groups[g].mean, matrix.groups[g].covariance) for g in kinds]
-
-
-# --- coincidences --------------------------------------------------------------------------------
-
-
-def coincidences(
-    carriers: Sequence[int], busy: set[int], vertices: Sequence[Vertex]
-) -> Iterator[tuple[sp.Expr, list[Factor], list[list[int]], list[Vertex]]]:
-    """The ways in which some indices can coincide: (coefficient, equalities, blocks, vertices).
-
-    Indices that carry nothing else are summed over positions that differ from all others; for the others, positions
-    that differ are written by equalities (Möbius).
-    """
-    def is_tied(v: int) -> bool:
-        return v in busy or bool(vertices[v].opens) or vertices[v].pin is not None
-
-    for blocks in set_partitions(list(carriers)):
-        tied = [block for block in blocks if any(map(is_tied, block))]
-        free = [block for block in blocks if not any(map(is_tied, block))]
-        after = list(vertices)
-        for block in free:
-            for v in block:
-                after[v] = Vertex(sp.Integer(1))
-        n = vertices[carriers[0]].size
-        number = falling_factorial(n - len(tied), len(free))
-        within = [equality for block in blocks for equality in _equal(block[:-1], block[1:])]
-        for merged in set_partitions(tied):
-            sign = sp.Integer(1)
-            across: list[Factor] = []
-            for group in merged:
-                sign *= (-1) ** (len(group) - 1) * factorial(len(group) - 1)
-                heads = [block[0] for block in group]
-                across += _equal(heads[:-1], heads[1:])
-            yield sign * number, [*within, *across], blocks, after
-
-
-def _equal(first: Iterable[int], second: Iterable[int]) -> list[Factor]:
-    return [Factor(EQUAL, pair) for pair in zip(first, second, strict=True)]
+# --- what stands in a graph ---------------------------------------------------------------------
 
 
 def _degree(graph: Graph) -> int:
@@ -618,7 +530,7 @@ def _functions(graph: Graph) -> list[Factor]:
 
 def _prompts(graph: Graph) -> set[Tokens]:
     """The prompts whose tokens have several laws."""
-    inside = (row.matrix for f in _functions(graph) for row in _rows(f))
+    inside = (row.matrix for f in _functions(graph) for row in rows_of(f))
     return {m for m in (*(f.letter for f in graph.factors), *inside) if isinstance(m, Tokens)}
 
 
@@ -638,104 +550,7 @@ def _pinned(labels: list[int], k: int, vertices: list[Vertex]) -> list[Factor]:
     return [Factor(EQUAL, (labels[0], len(vertices) - 1))]
 
 
-# --- functions of tokens -----------------------------------------------------------------------
-
-
-def _rows(function: Factor) -> list[Row]:
-    nodes = {node for node in sp.preorder_traversal(function.letter.expr) if isinstance(node, Row)}
-    return sorted(nodes, key=sp.default_sort_key)
-
-
-def _placed_rows(function: Factor) -> list[tuple[int, Row]]:
-    """The tokens that still have a position, each with the number of the end it sits at."""
-    number = {placeholder_row(k): k for k in range(len(function.ends))}
-    return [(number[row.index], row) for row in _rows(function) if row.index in number]
-
-
-def _settled(function: Factor, replacement: dict[Row, sp.Expr]) -> Factor:
-    """A function with some tokens replaced, and the ends that no token needs any more left out."""
-    expr = function.letter.expr.xreplace(replacement)
-    left = Factor(Function(expr), function.ends)
-    used = list(dict.fromkeys(k for k, _ in _placed_rows(left)))
-    order = {placeholder_row(k): placeholder_row(i) for i, k in enumerate(used)}
-    moved = {row: Row(row.matrix, order[row.index], row.group) for _, row in _placed_rows(left)}
-    return Factor(Function(expr.xreplace(moved)), tuple(function.ends[k] for k in used))
-
-
-def _at_components(
-    function: Factor, where: dict[int, tuple[int, int]], is_of: Callable[[Row], bool]
-) -> Factor:
-    """The tokens of a mixture as Gaussian vectors of their component, one for each block of equal rows."""
-    replacement = {}
-    for k, row in _placed_rows(function):
-        if is_of(row):
-            block, component = where[function.ends[k]]
-            mean, cov = row.matrix.component(component)
-            name = f"{row.matrix.name}_{component}_{block + 1}"
-            replacement[row] = sp.Transpose(GaussianVector(name, row.matrix.shape[1], mean, cov))
-    return _settled(function, replacement)
-
-
-def _at_positions(function: Factor, position: dict[int, sp.Expr]) -> Factor:
-    replacement = {
-        row: Row(row.matrix, position[function.ends[k]], 0)
-        for k, row in _placed_rows(function)
-        if function.ends[k] in position
-    }
-    return _settled(function, replacement)
-
-
 def _quadratic_exponents(graph: Graph) -> list[Factor]:
     """The exponentials whose exponent is quadratic in some vector or token."""
     exponentials = (f for f in _functions(graph) if isinstance(f.letter.expr, sp.exp))
     return [f for f in exponentials if tilted_source(f.letter.expr.args[0]) is not None]
-
-
-def _check_forms(expr: sp.Expr) -> None:
-    """Refuse functions of anything else than scalars and forms that are linear in Gaussian vectors."""
-    strange = next(
-        (node for node in sp.preorder_traversal(expr) if isinstance(node, (Mask, Labels, MixtureMatrix)) or
-         (isinstance(node, ENTRYWISE) and is_random(node))), None)
-    if strange is not None:
-        raise NoClosedForm(f"no rule for a function of {strange}: {expr}")
-
-
-def slopes(function: Factor, letter: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Expr, list[int]]]:
-    """∂f/∂⟨g, u⟩ and the direction u, for every form ⟨g, u⟩ of a letter in a function, with the row it is about."""
-    expr = function.letter.expr
-    for node in sorted(_dots(expr), key=sp.default_sort_key):
-        for source, end in _sources(node, function, letter):
-            column = sp.Transpose(source) if isinstance(source, Row) else source
-            last = node.right.args[-1] if isinstance(node.right, sp.MatMul) else node.right
-            if _count(node, source) > 1 or column not in (node.left, last):
-                raise NoClosedForm(
-                    f"no rule for a function of the form {node} other than a polynomial: {expr}"
-                )
-            direction = linear_part(node, column)
-            if is_random(direction):
-                raise NoClosedForm(f"no rule for a function of the product {node} of random vectors: {expr}")
-            symbol = sp.Dummy("y", real=True)
-            slope = expr.xreplace({node: symbol}).diff(symbol).xreplace({symbol: node})
-            if slope != 0:
-                yield slope, direction, end
-
-
-def _dots(expr: sp.Basic) -> set[Dot]:
-    if isinstance(expr, Dot):
-        return {expr}
-    return set().union(*(_dots(arg) for arg in expr.args)) if expr.args else set()
-
-
-def _sources(node: Dot, function: Factor, letter: sp.Expr) -> list[tuple[sp.Expr, list[int]]]:
-    """Where a letter appears in a form: itself for a vector, its tokens for a matrix."""
-    if isinstance(letter, GaussianVector):
-        return [(letter, [])] if node.has(letter) else []
-    inside = [row for row in _rows(Factor(Function(node), ())) if row.matrix == letter]
-    number = {placeholder_row(k): k for k in range(len(function.ends))}
-    return [(row, [function.ends[number[row.index]]]) for row in inside if row.index in number]
-
-
-def _count(expr: sp.Basic, part: sp.Basic) -> int:
-    if expr == part:
-        return 1
-    return sum(_count(arg, part) for arg in expr.args)

@@ -31,13 +31,21 @@ Draft = tuple[sp.Expr, tuple[Factor, ...]]  # coefficient, factors
 Polynomial = dict[Graph, sp.Expr]
 
 
-def read_graphs(expr: sp.Expr, letters: Letters) -> Polynomial:
+FORMS = (sp.Trace, Dot, MatrixElement)
+
+
+def read_graphs(expr: sp.Expr, letters: Letters, constants: bool = False) -> Polynomial:
     """An expression as Σ coefficient · graph; a matrix has its two open indices.
+
+    Args:
+        expr: a scalar or matrix expression.
+        letters: the order of the letters.
+        constants: read the traces and forms of parameters as well; they are coefficients otherwise.
 
     Raises:
         NoClosedForm: for what is no polynomial in random matrices and functions of tokens; the message names it.
     """
-    reader = GraphReader(letters)
+    reader = GraphReader(letters, constants)
     if (shape := matrix_shape(expr)) is not None:
         row, column = (reader.vertex(size, opens=(o,)) for o, size in enumerate(shape))
         drafts = reader.matrix(expr, row, column)
@@ -68,6 +76,7 @@ class GraphReader:
     """The indices of one computation, and the positions that have names: bound indices, locations, numbered rows."""
 
     letters: Letters
+    constants: bool = False  # read forms of parameters too, instead of keeping them as coefficients
     vertices: list[Vertex] = field(default_factory=list)
     places: dict[tuple[sp.Expr, sp.Expr], int] = field(default_factory=dict)
     bound: dict[sp.Expr, int] = field(default_factory=dict)
@@ -92,7 +101,7 @@ class GraphReader:
                     f"expected the sum over {position} to run over all {size} positions, got {self.vertices[v].size}"
                 )
             return v
-        if position.free_symbols & set(self.bound) or is_random(position) and not isinstance(position, Latent):
+        if position.free_symbols & set(self.bound) or (is_random(position) and not isinstance(position, Latent)):
             raise NoClosedForm(f"no rule for the position {position}; write an index, a number or a location by itself")
         key = (position, size)
         if key not in self.places:
@@ -132,7 +141,7 @@ class GraphReader:
                 raise NoClosedForm(f"expected a scalar, got the matrix {expr} of shape {expr.shape}")
             one = self.vertex(sp.Integer(1))
             return self.matrix(expr, one, one)
-        if not self.takes_part(expr):
+        if not self.takes_part(expr) and not (self.constants and expr.has(*FORMS)):
             return [(expr, ())] if expr != 0 else []
         if isinstance(expr, sp.Add):
             return [draft for arg in expr.args for draft in self.scalar(arg)]
@@ -212,7 +221,7 @@ class GraphReader:
         ends = [self.place(index, size) for index, size in indices]
         where = {index: placeholder_row(k) for k, index in enumerate(indices)}
         moved = expr.xreplace({row: Row(row.matrix, where[row.index, row.matrix.shape[0]]) for row in rows})
-        if self.takes_part(moved) and moved.free_symbols & set(self.bound) or moved.has(Latent):
+        if (self.takes_part(moved) and moved.free_symbols & set(self.bound)) or moved.has(Latent):
             raise NoClosedForm(f"the summand depends on its position other than through the token there: {expr}")
         return Factor(Function(moved), tuple(ends))
 
@@ -275,7 +284,7 @@ class GraphReader:
                 return [(one, (Factor(EQUAL, (i, j)),))]
             return self.chain(sp.MatMul(*[expr.base] * int(expr.exp), evaluate=False), i, j)
         if is_random(expr):
-            if isinstance(expr, sp.Inverse) or isinstance(expr, sp.MatPow):
+            if isinstance(expr, (sp.Inverse, sp.MatPow)):
                 raise NoClosedForm(f"no rule for a random matrix inside an inverse: {expr}")
             raise NoClosedForm(f"no rule for random matrices inside {type(expr).__name__}: {expr}")
         return [self.constant(expr, i, j)]

@@ -94,7 +94,9 @@ class _Network:
     @classmethod
     def of(cls, graph: Graph, symmetric: frozenset[sp.Expr]) -> _Network:
         network = cls(dict(enumerate(graph.vertices)), symmetric)
-        tokens = dict.fromkeys(v for factor in graph.factors if isinstance(factor.letter, Function) for v in factor.ends)
+        tokens = dict.fromkeys(
+            v for factor in graph.factors if isinstance(factor.letter, Function) for v in factor.ends
+        )
         for v in tokens:
             network.name(v)
         for factor in graph.factors:
@@ -321,14 +323,11 @@ class _Network:
             right = [_diagonal(vectors[column])] if column in vectors else []
             body = _product(*left, body, *right)
         else:
-            left, right = (
-                vectors.get(v, sp.OneMatrix(size, 1)) if size != 1 else None
-                for v, size in zip((row, column), shape, strict=True)
-            )
-            if left is None or right is None:
-                body = left if right is None else self.turned(right)
+            columns = [vectors.get(v, sp.OneMatrix(size, 1)) for v, size in zip((row, column), shape, strict=True)]
+            if shape[1] == 1:
+                body = columns[0]
             else:
-                body = _product(left, self.turned(right))
+                body = self.turned(columns[1]) if shape[0] == 1 else _product(columns[0], self.turned(columns[1]))
         return body
 
     def summed(self, shape: tuple[sp.Expr, sp.Expr], row: int, column: int) -> sp.Expr:
@@ -417,4 +416,3 @@ def _stacked(mixture: MixtureMatrix) -> sp.Expr:
     if isinstance(mixture.means, sp.Tuple):
         raise AssertionError("labels are numbers before means are written")
     return mixture.means
-

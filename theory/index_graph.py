@@ -108,9 +108,6 @@ class Graph:
     factors: tuple[Factor, ...]
     vertices: tuple[Vertex, ...]
 
-    def __hash__(self) -> int:
-        return hash(self.factors)
-
 
 @dataclass
 class Letters:
@@ -127,9 +124,7 @@ class Letters:
 # --- from a draft to a graph -----------------------------------------------------------------
 
 
-def assembled(
-    factors: Iterable[Factor], vertices: Sequence[Vertex], letters: Letters
-) -> tuple[sp.Expr, Graph] | None:
+def assembled(factors: Iterable[Factor], vertices: Sequence[Vertex], letters: Letters) -> tuple[sp.Expr, Graph] | None:
     """The graph of drafted factors, with the coefficient of what is summed away; None if it is zero.
 
     Equal indices become one vertex; C_{ik} C_{il} = δ_{kl} C_{ik} for labels and m² = m for masks; a closed vertex
@@ -155,9 +150,7 @@ def assembled(
         vertex = _merged([vertices[v] for v in members])
         if vertex is None:
             return None
-        if vertex.latent:
-            coefficient /= vertex.size
-            vertex = vertex._replace(latent=False)
+        coefficient /= sp.Mul(*(vertices[v].size for v in members if vertices[v].latent))
         merged[root] = vertex
     kept: list[Factor] = []
     once: set[Factor] = set()
@@ -210,7 +203,7 @@ def _joined(factors: list[Factor], count: int) -> list[int]:
 def _merged(members: list[Vertex]) -> Vertex | None:
     """Vertices that are equal, as one; None where they are pinned to different positions."""
     if len(members) == 1:
-        return members[0]
+        return members[0]._replace(latent=False)
     size = members[0].size
     for other in members[1:]:
         if other.size != size and sp.expand(other.size - size) != 0:
@@ -224,10 +217,7 @@ def _merged(members: list[Vertex]) -> Vertex | None:
             return None
         raise NoClosedForm(f"cannot tell whether the positions {pins[0]} and {pin} coincide")
     opens = tuple(sorted(dict.fromkeys(o for v in members for o in v.opens)))
-    latent = bool(members) and all(v.latent for v in members)
-    if any(v.latent for v in members) and not latent:
-        raise AssertionError("latent positions are made ordinary vertices before they can meet others")
-    return Vertex(size, opens, pins[0] if pins else None, latent)
+    return Vertex(size, opens, pins[0] if pins else None)
 
 
 # --- canonical form ----------------------------------------------------------------------------
@@ -243,9 +233,7 @@ def _canonical(factors: list[Factor], vertices: dict[int, Vertex], letters: Lett
             (letters.rank(letter), tuple(names[v] for v in ends), letter in letters.symmetric)
             for letter, ends in inside
         )
-        colours = tuple(
-            letters.rank((vertices[v].size, vertices[v].opens, vertices[v].pin)) for v in members
-        )
+        colours = tuple(letters.rank((vertices[v].size, vertices[v].opens, vertices[v].pin)) for v in members)
         order, key = _numbering(shape, colours)
         place = {members[i]: k for k, i in enumerate(order)}
         placed = [
@@ -257,10 +245,10 @@ def _canonical(factors: list[Factor], vertices: dict[int, Vertex], letters: Lett
     parts.sort(key=lambda part: part[0])
     result: list[Factor] = []
     numbered: list[Vertex] = []
-    for _, placed, members in parts:
+    for _, placed, found in parts:
         shift = len(numbered)
         result += [Factor(letter, tuple(v + shift for v in ends)) for letter, ends in placed]
-        numbered += members
+        numbered += found
     return Graph(tuple(result), tuple(numbered))
 
 
@@ -275,7 +263,7 @@ def _components(factors: list[Factor], vertices: dict[int, Vertex]) -> list[tupl
     parts: dict[int, tuple[list[int], list[Factor]]] = {}
     for v, root in label.items():
         parts.setdefault(root, ([], []))[0].append(v)
-    alone = []
+    alone: list[tuple[list[int], list[Factor]]] = []
     for factor in factors:
         if factor.ends:
             parts[label[factor.ends[0]]][1].append(factor)

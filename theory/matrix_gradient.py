@@ -89,15 +89,15 @@ def graph_gradient(form: sp.Expr, W: sp.MatrixSymbol, symmetric: frozenset[sp.Ex
     """
     letters = Letters(symmetric)
     opened: Polynomial = {}
-    for graph, c in read_graphs(form, letters).items():
-        strange = next((f.letter for f in graph.factors if f.letter != W and f.letter.has(W)), None)
+    for graph, c in read_graphs(form, letters, constants=True).items():
+        strange = c if c.has(W) else next((f.letter for f in graph.factors if f.letter != W and f.letter.has(W)), None)
         if strange is not None:
             raise NoClosedForm(f"no rule for the gradient of {strange} with respect to {W}")
         for k, factor in enumerate(graph.factors):
             if factor.letter != W:
                 continue
             rest = [*graph.factors[:k], *graph.factors[k + 1 :]]
-            reader = GraphReader(letters, list(graph.vertices))
+            reader = GraphReader(letters, vertices=list(graph.vertices))
             row, column = (reader.vertex(size, opens=(o,)) for o, size in enumerate(W.shape))
             ends = [v for v, size in zip((row, column), W.shape, strict=True) if size != 1]
             joined = [Factor(EQUAL, pair) for pair in zip(factor.ends, ends, strict=True)]

@@ -149,8 +149,9 @@ def tilt(exponent: sp.Expr, source: sp.Expr, symmetric: frozenset[sp.Expr] = fro
     bare = [dot(mean, sp.MatMul(form, mean), symmetric=known) / 2 if not _is_zero(form) else sp.Integer(0)]
     bare += [dot(slope, mean), dot(direction, sp.MatMul(letter, direction), symmetric=known) / 2]
     shift = sp.MatAdd(mean, sp.MatMul(letter, direction)).doit()
-    name = source.name if isinstance(source, GaussianVector) else f"{source.matrix.name}_{source.index}"
-    vector = GaussianVector(f"{name}_tilde", d, None, letter)
+    name = source.name if isinstance(source, GaussianVector) else source.matrix.name
+    mark = "" if isinstance(source, GaussianVector) else str(source.index)
+    vector = GaussianVector.made_from(name, mark, d, None, letter)
     normalizer = _normalizer(covariance, form)
     return Tilt(source, normalizer, sp.expand(rest + sp.Add(*bare)), shift, vector, conditions)
 

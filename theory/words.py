@@ -231,6 +231,10 @@ class Alphabet:
         """The transpose of a word: (AB)ᵀ = BᵀAᵀ."""
         return word[::-1].translate(self.flips)
 
+    def is_scalar(self, word: str) -> bool:
+        """Whether a word is a size or another scalar letter."""
+        return word in self._scalars
+
     def is_random_word(self, word: str) -> bool:
         """Whether a word has a random letter."""
         return any(c in self.laws for c in word)
@@ -695,6 +699,15 @@ class WordPolynomial:
             return matrix_of_words(parts, self.shape, self.alphabet, distribute)
         scalars = _Scalars(self.alphabet, distribute)
         return sp.Add(*(scalars.product(coefficient, words) for words, coefficient in terms.items()))
+
+    def with_sizes(self) -> Polynomial:
+        """The terms with sizes and scalar factors in the coefficients, so that equal products of traces meet."""
+        result: Polynomial = {}
+        for words, coefficient in self._without_definitions().items():
+            scalars = [self.alphabet.scalar_expr(w) for w in words if self.alphabet.is_scalar(w)]
+            kept = tuple(w for w in words if not self.alphabet.is_scalar(w))
+            _add(result, kept, sp.Mul(coefficient, *scalars))
+        return result
 
     def _without_definitions(self) -> Mapping[Product, sp.Expr]:
         """The letters that stand for a sum, replaced by it."""
