@@ -61,6 +61,7 @@ def coincidences(
 
 
 def equalities(first: Iterable[int], second: Iterable[int]) -> list[Factor]:
+    """That the indices of two lists are equal, one by one."""
     return [Factor(EQUAL, pair) for pair in zip(first, second, strict=True)]
 
 

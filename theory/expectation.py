@@ -746,6 +746,11 @@ def as_scalar(expr: Any) -> sp.Expr:
 
 
 def check_finite_numbers(expr: sp.Basic) -> None:
+    """Refuse infinities and undefined numbers.
+
+    Raises:
+        ValueError: if there is one.
+    """
     if expr.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
         raise ValueError(f"expected an expression in finite numbers, got {expr}")
 
@@ -772,6 +777,11 @@ def _scalar_of_matrix(matrix: sp.Expr) -> sp.Expr:
 
 
 def check_one_law_a_name(expr: sp.Expr) -> None:
+    """Refuse an expression in which one name carries two laws.
+
+    Raises:
+        ValueError: naming it.
+    """
     laws: dict[str, sp.Basic] = {}
     for node in sp.preorder_traversal(expr):
         named: list[tuple[str, sp.Basic]] = []

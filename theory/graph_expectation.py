@@ -121,7 +121,7 @@ class GraphAverage:
             terms = self.each(terms, self.one_exponential)
             yield "tilting", terms
         while (degree := max(map(_degree, terms), default=0)) > 0:
-            terms = self.each(terms, self.stein_at(degree))
+            terms = self.each(terms, self._stein_at(degree))
             yield "Stein" if any(_functions(graph) for graph in terms) else "Isserlis", terms
         while any(self.labels(graph) for graph in terms):
             terms = self.each(terms, self.one_family_of_labels)
@@ -197,7 +197,7 @@ class GraphAverage:
         step = tilt(exponent, source, self.letters.symmetric)
         self.conditions.extend(step.conditions)
         self.letters.symmetric |= frozenset({step.vector.covariance})
-        reader = self.reader(graph)
+        reader = self._reader(graph)
         parts: list[list[tuple[sp.Expr, tuple[Factor, ...]]]] = [[(step.normalizer, ())]]
         if step.exponent != 0:
             parts.append(reader.scalar(sp.exp(step.exponent)))
@@ -260,44 +260,44 @@ class GraphAverage:
 
     # --- Stein ---
 
-    def stein_at(self, degree: int) -> Callable[[Graph], Iterator[Draft] | None]:
+    def _stein_at(self, degree: int) -> Callable[[Graph], Iterator[Draft] | None]:
         """Stein's lemma on the graphs with so many Gaussian letters, the most there are, so that equal ones meet."""
         return lambda graph: self.stein(graph) if _degree(graph) == degree else None
 
     def stein(self, graph: Graph) -> Iterator[Draft]:
         """E g_a f = m_a E f + Σ_b Σ_{ab} E ∂f/∂g_b on the first Gaussian letter."""
-        k = self.first_letter(graph)
+        k = self._first_letter(graph)
         chosen, rest = graph.factors[k], [*graph.factors[:k], *graph.factors[k + 1 :]]
         *row, a = chosen.ends
-        yield from self.mean_of(chosen, rest, graph)
+        yield from self._mean_of(chosen, rest, graph)
         for m, other in enumerate(rest):
             if other.letter == chosen.letter:
                 *row2, b = other.ends
                 without = [*rest[:m], *rest[m + 1 :], *equalities(row, row2)]
-                yield from self.covariance(chosen, a, b, without, graph)
+                yield from self._covariance(chosen, a, b, without, graph)
             elif isinstance(other.letter, Function):
                 for slope, direction, end in slopes(other, chosen.letter):
-                    reader = self.reader(graph)
+                    reader = self._reader(graph)
                     b = reader.vertex(direction.shape[0])
                     along = reader.column(direction, b)
                     without = [*rest[:m], *rest[m + 1 :], *equalities(row, end)]
                     without.append(settled(Factor(Function(slope), other.ends), {}))
                     for c, factors in along:
                         graph_along = Graph((), tuple(reader.vertices))
-                        for c2, fs, vs in self.covariance(chosen, a, b, [*without, *factors], graph_along):
+                        for c2, fs, vs in self._covariance(chosen, a, b, [*without, *factors], graph_along):
                             yield c * c2, fs, vs
 
-    def first_letter(self, graph: Graph) -> int:
+    def _first_letter(self, graph: Graph) -> int:
         """A letter of the first source; of its letters the one with the fewest partners is as good as any."""
         return next(k for k, factor in enumerate(graph.factors) if isinstance(factor.letter, GAUSSIAN))
 
-    def reader(self, graph: Graph) -> GraphReader:
+    def _reader(self, graph: Graph) -> GraphReader:
         """A reader that goes on with the vertices of a graph."""
         return GraphReader(self.letters, vertices=list(graph.vertices))
 
-    def mean_of(self, chosen: Factor, rest: list[Factor], graph: Graph) -> Iterator[Draft]:
+    def _mean_of(self, chosen: Factor, rest: list[Factor], graph: Graph) -> Iterator[Draft]:
         letter, (*row, a) = chosen
-        reader = self.reader(graph)
+        reader = self._reader(graph)
         if isinstance(letter, MixtureMatrix):
             if isinstance(letter.means, sp.Tuple) and all(isinstance(mean, sp.ZeroMatrix) for mean in letter.means):
                 return
@@ -313,10 +313,10 @@ class GraphAverage:
         for c, factors in reader.column(mean, a):
             yield c, [*rest, *(Factor(ONE, (v,)) for v in row), *factors], reader.vertices
 
-    def covariance(self, chosen: Factor, a: int, b: int, rest: list[Factor], graph: Graph) -> Iterator[Draft]:
+    def _covariance(self, chosen: Factor, a: int, b: int, rest: list[Factor], graph: Graph) -> Iterator[Draft]:
         """Σ_{ab} for the law of the chosen letter."""
         letter, (*row, _) = chosen
-        reader = self.reader(graph)
+        reader = self._reader(graph)
         rest = [*rest, *(Factor(ONE, (v,)) for v in row)]
         if isinstance(letter, GaussianVector):
             cov = letter.covariance
@@ -348,9 +348,9 @@ class GraphAverage:
     def one_family_of_labels(self, graph: Graph) -> Iterator[Draft] | None:
         """The mean over one family of one-hot labels: each block of equal rows has one component."""
         families = self.labels(graph)
-        return self.over_labels(graph, families[0]) if families else None
+        return self._over_labels(graph, families[0]) if families else None
 
-    def over_labels(self, graph: Graph, family: Labels) -> Iterator[Draft]:
+    def _over_labels(self, graph: Graph, family: Labels) -> Iterator[Draft]:
         def is_of(row: Row) -> bool:
             return isinstance(row.matrix, MixtureMatrix) and row.matrix.labels == family
 
@@ -394,36 +394,36 @@ class GraphAverage:
         alone = [
             k
             for k, f in enumerate(graph.factors)
-            if self.is_weight(f, graph) and all(f.ends[0] not in g.ends for m, g in enumerate(graph.factors) if m != k)
+            if self._is_weight(f, graph) and all(f.ends[0] not in g.ends for m, g in enumerate(graph.factors) if m != k)
         ]
         if alone:
             kept = [f for k, f in enumerate(graph.factors) if k not in alone]
             summed = {graph.factors[k].ends[0] for k in alone}
             vertices = [Vertex(sp.Integer(1)) if v in summed else w for v, w in enumerate(graph.vertices)]
-            return self.numbered_or_done(kept, vertices)
-        return self.numbered_or_done(list(graph.factors), list(graph.vertices), changed=False)
+            return self._numbered_or_done(kept, vertices)
+        return self._numbered_or_done(list(graph.factors), list(graph.vertices), changed=False)
 
-    def is_weight(self, factor: Factor, graph: Graph) -> bool:
+    def _is_weight(self, factor: Factor, graph: Graph) -> bool:
         if len(factor.ends) != 1 or isinstance(factor.letter, (Function, GaussianVector, Mask)):
             return False
         vertex = graph.vertices[factor.ends[0]]
-        return factor.letter in self.probabilities and vertex.pin is None and not vertex.opens
+        return factor.letter in self._probabilities and vertex.pin is None and not vertex.opens
 
     @property
-    def probabilities(self) -> set[sp.Expr]:
+    def _probabilities(self) -> set[sp.Expr]:
         """The weights of all families met."""
         return {letter.weights for letter in self.letters.ranks if isinstance(letter, Labels)}
 
-    def numbered_or_done(
+    def _numbered_or_done(
         self, factors: list[Factor], vertices: list[Vertex], changed: bool = True
     ) -> Iterator[Draft] | None:
         stacked = (MeanOf, CovarianceOf)
         labels = list(dict.fromkeys(f.ends[0] for f in factors if isinstance(f.letter, stacked)))
         if not labels:
             return iter([(sp.Integer(1), factors, vertices)]) if changed else None
-        return self.written_out(factors, vertices, labels)
+        return self._written_out(factors, vertices, labels)
 
-    def written_out(self, factors: list[Factor], vertices: list[Vertex], labels: list[int]) -> Iterator[Draft]:
+    def _written_out(self, factors: list[Factor], vertices: list[Vertex], labels: list[int]) -> Iterator[Draft]:
         v = labels[0]
         pin = vertices[v].pin
         numbers = range(int(vertices[v].size)) if pin is None else [int(pin)]
@@ -444,7 +444,7 @@ class GraphAverage:
                 drafts = reader.products([drafts, read])
             for c, fs in drafts:
                 mention = Factor(ONE, (v,))
-                again = self.numbered_or_done([*fs, mention], reader.vertices)
+                again = self._numbered_or_done([*fs, mention], reader.vertices)
                 assert again is not None
                 for c2, fs2, vs2 in again:
                     yield c * c2, fs2, vs2
@@ -457,16 +457,16 @@ class GraphAverage:
         if not masks:
             return None
         mask = min(masks, key=self.letters.rank)
-        return self.over_entries(graph, mask) if mask.is_vector else self.overrows_of(graph, mask)
+        return self._over_entries(graph, mask) if mask.is_vector else self._over_rows(graph, mask)
 
-    def over_entries(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
+    def _over_entries(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
         carriers = [f.ends[0] for f in graph.factors if f.letter == mask]
         others = [f for f in graph.factors if f.letter != mask]
         busy = {v for f in others for v in f.ends}
         for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
             yield number * mask.moment(len(blocks)), [*others, *joins], vertices
 
-    def overrows_of(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
+    def _over_rows(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
         inside = [f for f in graph.factors if f.letter == mask]
         others = [f for f in graph.factors if f.letter != mask]
         carriers = list(dict.fromkeys(f.ends[0] for f in inside))
@@ -484,9 +484,9 @@ class GraphAverage:
         if not functions:
             return None
         size = graph.vertices[functions[0].ends[0]].size
-        return self.over_tokens(graph, size)
+        return self._over_tokens(graph, size)
 
-    def over_tokens(self, graph: Graph, size: sp.Expr) -> Iterator[Draft]:
+    def _over_tokens(self, graph: Graph, size: sp.Expr) -> Iterator[Draft]:
         functions = [f for f in _functions(graph) if any(graph.vertices[v].size == size for v in f.ends)]
         carriers = list(dict.fromkeys(v for f in functions for v in f.ends if graph.vertices[v].size == size))
         others = [f for f in graph.factors if f not in functions]

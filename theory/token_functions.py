@@ -31,6 +31,7 @@ ENTRYWISE = (sp.HadamardProduct, sp.HadamardPower, sp.DiagMatrix, DiagonalMatrix
 
 
 def rows_of(function: Factor) -> list[Row]:
+    """The tokens inside a function, in a fixed order."""
     nodes = {node for node in sp.preorder_traversal(function.letter.expr) if isinstance(node, Row)}
     return sorted(nodes, key=sp.default_sort_key)
 
@@ -66,6 +67,7 @@ def at_components(function: Factor, where: dict[int, tuple[int, int]], is_of: Ca
 
 
 def at_positions(function: Factor, position: dict[int, sp.Expr]) -> Factor:
+    """The tokens at the given indices at their positions, where different positions are independent tokens."""
     replacement = {
         row: Row(row.matrix, position[function.ends[k]], 0)
         for k, row in placed_rows(function)
