@@ -81,7 +81,7 @@ class _Compiled:
             _check_assumptions(symbol, array)
         shape = _common_shape(scalars)
         inputs: list[Any] = list(scalars.values())
-        if self.matrices:
+        if self.matrices or self.leaves:
             inputs += self._from_matrices(arrays, scalars)
         varying = frozenset(i for i, array in enumerate(inputs) if np.ndim(array))
         if not varying:  # the tape written for arrays has the fewest steps
