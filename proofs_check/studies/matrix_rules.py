@@ -176,8 +176,8 @@ TABLE = tuple(white_moment(order) for order in WHITE)
 
 @claim(on=EVERYWHERE, by=[SymbolicIdentity()], source="Hillier, Kan (2024) against Isserlis")
 def partitions_and_words_agree():
-    """E W^k for k ≤ 5, E tr(A W³) tr W and E tr(W²)³: the recursion on partitions is that on words."""
-    cases = [*(W**order for order in range(1, 6)), tr(A * W**3) * tr(W), tr(W**2) ** 3]
+    """E Wᵏ for k ≤ 5 and E tr(A W³) tr W: the recursion on partitions gives what the recursion on words gives."""
+    cases = [*(W**order for order in range(1, 6)), tr(A * W**3) * tr(W)]
     polynomials = [word_polynomial(case) for case in cases]
     by_words = [wick(polynomial, by_partitions=False).expr() for polynomial in polynomials]
     scalar = [tr(C * value) if getattr(value, "is_Matrix", False) else value for value in by_words]
@@ -187,7 +187,7 @@ def partitions_and_words_agree():
 
 @claim(on=EVERYWHERE, by=LARGE, source=DERIVED)
 def moments_used_in_context():
-    """E (W/n) A (W/n) B (W/n) for a prompt of n tokens, by its five pairings."""
+    """E tr (W/n)A(W/n)B = tr ΣAΣB + (tr ΣAᵀΣB + tr AΣ tr ΣB)/n, the second moment of a prompt of n tokens."""
     return equal(
         Expectation(tr(W * A * W * B) / n**2),
         tr(S * A * S * B) + (tr(S * A.T * S * B) + tr(A * S) * tr(S * B)) / n,
@@ -210,7 +210,7 @@ def centering():
 
 @claim(on=EVERYWHERE, by=LARGE, source="Isserlis (1918)")
 def three_independent_matrices():
-    """E tr XᵀY A YᵀG B GᵀX for independent X, Y, G with n rows: n³ tr A tr BΣ + … by independence, one at a time."""
+    """E tr XᵀY A YᵀG B GᵀX = n tr A tr BT tr Σ for independent X, Y, G with n rows and covariances Σ, I, T."""
     G = GaussianMatrix("G", n, d, covariance=T)
     return equal(
         Expectation(tr(X.T * Y * A * Y.T * G * B * G.T * X)),
