@@ -108,6 +108,8 @@ def answer(expr: sp.Expr, seconds: int) -> tuple[str, Any]:
 def compared(grammar: Any, expr: sp.Expr, mean: Any, seed: int) -> str:
     """What brute force says of an answer, at all sizes that it has time for."""
     checked = 0
+    if mean.has(*grammar.RANDOM):
+        return "wrong: random symbols in the answer"
     for rows, columns in SIZES:
         try:
             result = agrees_entrywise(

@@ -38,6 +38,7 @@ n, d = sp.symbols("n d", integer=True, positive=True)
 p, rho, s, t = sp.symbols("p rho s t", positive=True)
 r1, r2, r3, r4, r5, r6 = moments = sp.symbols("r1:7", positive=True)
 l, k = sp.symbols("l k", integer=True)
+RANDOM = (RandomRows, Row, GaussianVector, GaussianScalar, Latent)
 ONE, TWO = sp.Integer(1), sp.Integer(2)
 
 A, B, S, T = (sp.MatrixSymbol(name, d, d) for name in "ABST")
