@@ -8,13 +8,13 @@ them, where there are 2,027,025 pairings. Repeated coordinates merge by themselv
 
 *Exact.* Integers on a common denominator.
 
-*Floats.* The recursion only adds and multiplies, so the same recursion on |μ| and |Σ| bounds what rounding can do:
+*Floats.* A bound e of the rounding errors is carried along from state to state, h being the computed values:
 
-    |computed − E x^p| ≤ γ_k B,    γ_k = k u/(1 − k u),   u = 2⁻⁵³,   B = the moment with |μ| and |Σ|,
+    e(p) = Σ |times · Σ_ij| (e_ij + γ |h_ij|),    γ = (k + 4) u/(1 − (k + 4) u),   u = 2⁻⁵³,   k the number of terms
 
-with k the roundings on the longest path. Coordinates are first scaled by powers of two, which is exact and leaves
-entries of at most 1. Where pairings cancel, so that the bound is large beside the value, the moment is computed again,
-exactly, from the floats as the rationals that they are, and rounded once.
+Coordinates are first scaled by powers of two, which is exact and leaves entries of at most 1. Where pairings cancel,
+so that the bound is large beside the value, the moment is computed again, exactly, from the floats as the rationals
+that they are, and rounded once.
 
 References: Isserlis (1918), Biometrika 12, 134; Higham (2002), Accuracy and Stability, chapter 3.
 """
@@ -62,7 +62,7 @@ class Moment:
 
 
 def gaussian_moment(
-    powers: Sequence[int] | Mapping[int, int], covariance: Any, mean: Any = None, *, relative_error: float = 1e-9
+    powers: Sequence[int] | Mapping[int, int], covariance: Any, mean: Any = None, *, relative_error: float = 2.0**-26
 ) -> Moment:
     """The moment E ∏ x_i^{p_i} of x ~ N(mean, covariance), for numbers.
 
@@ -71,7 +71,8 @@ def gaussian_moment(
         covariance: d × d, symmetric and positive semidefinite; singular is allowed. Exact (int, Fraction,
             sympy or flint rationals), or floats.
         mean: d numbers of the same kind; default zero.
-        relative_error: floats whose error bound is above it are computed again exactly.
+        relative_error: floats whose error bound is above it are computed again exactly; default half of the
+            digits, usually for an error in the last one.
 
     Returns:
         The moment and a bound of its error, 0 if all numbers are exact.
@@ -245,19 +246,45 @@ def _built(exponents: tuple[int, ...], with_mean: bool) -> tuple[_Layer, ...]:
 _small, _large = lru_cache(maxsize=64)(_built), lru_cache(maxsize=4)(_built)
 
 
-def _recursion(exponents: tuple[int, ...], pairs: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
-    """The moments for several laws at once: covariances as rows of r² entries, means as rows of r."""
-    ones = np.ones((len(pairs), 1), dtype=pairs.dtype)
-    before, last = ones[:, :0], ones
+def _recursion(exponents: tuple[int, ...], pairs: np.ndarray, mean: np.ndarray | None) -> Any:
+    """The moment, for a covariance as a row of r² entries and a mean of r entries."""
+    before = last = np.ones(1, dtype=pairs.dtype)
     for layer in _layers(exponents, mean is not None):
-        now = np.zeros((len(pairs), len(layer.first)), dtype=pairs.dtype)
+        now = np.zeros(len(layer.first), dtype=pairs.dtype)
         if len(layer.pairs):
-            terms = pairs[:, layer.pairs] * layer.times * before[:, layer.twice]
-            now = np.add.reduceat(terms, layer.starts, axis=1)
+            now = np.add.reduceat(pairs[layer.pairs] * layer.times * before[layer.twice], layer.starts)
         if mean is not None:
-            now = now + mean[:, layer.first] * last[:, layer.once]
+            now = now + mean[layer.first] * last[layer.once]
         before, last = last, now
-    return last[:, 0]
+    return last[0]
+
+
+def _recursion_with_error(
+    exponents: tuple[int, ...], pairs: np.ndarray, mean: np.ndarray | None
+) -> tuple[float, float]:
+    """The same for floats, with a bound of what rounding has done, carried along state by state.
+
+    A state is a sum of k products of two roundings each, from states that are off by their own bounds e:
+
+        e ≤ Σ |t Σ_ij| (e_ij + γ_{k+4} |h_ij|),   h_ij the computed state
+    """
+    per_step = (len(exponents) + 5) * _UNIT * 1.001  # γ_{k+4} for the k ≤ r + 1 terms of a state
+    sizes, shifts = np.abs(pairs), None if mean is None else np.abs(mean)
+    before = last = (np.ones(1), np.zeros(1))
+    for layer in _layers(exponents, mean is not None):
+        now, error = np.zeros((2, len(layer.first)))
+        if len(layer.pairs):
+            value, off = before
+            off = off + per_step * np.abs(value)
+            now = np.add.reduceat(pairs[layer.pairs] * layer.times * value[layer.twice], layer.starts)
+            error = np.add.reduceat(sizes[layer.pairs] * layer.times * off[layer.twice], layer.starts)
+        if mean is not None and shifts is not None:
+            value, off = last
+            off = off + per_step * np.abs(value)
+            now = now + mean[layer.first] * value[layer.once]
+            error = error + shifts[layer.first] * off[layer.once]
+        before, last = last, (now, error)
+    return float(last[0][0]), 1.001 * float(last[1][0])
 
 
 # --- exact numbers -----------------------------------------------------------------------
@@ -284,10 +311,10 @@ def _over_the_integers(exponents: tuple[int, ...], block: list[list[fmpq]], mean
         return fmpq(0)
     q = math.lcm(*(int(entry.q) for row in [*block, mean or []] for entry in row))
     square = q if mean is None else q * q  # without a mean, √q x has integer covariances
-    pairs = np.array([[int((entry * square).p) for row in block for entry in row]], dtype=object)
-    shifts = None if mean is None else np.array([[int((entry * q).p) for entry in mean]], dtype=object)
+    pairs = np.array([int((entry * square).p) for row in block for entry in row], dtype=object)
+    shifts = None if mean is None else np.array([int((entry * q).p) for entry in mean], dtype=object)
     scale = q ** (degree // 2) if mean is None else q**degree
-    return fmpq(int(_recursion(exponents, pairs, shifts)[0]), scale)
+    return fmpq(int(_recursion(exponents, pairs, shifts)), scale)
 
 
 def _is_covariance(table: list[list[fmpq]]) -> bool:
@@ -331,12 +358,8 @@ def _float_moment(
     _, of_means = np.frexp(shifts)
     scales = np.maximum(-(-of_variances // 2), np.where(shifts == 0, -(-of_variances // 2), of_means))
     scaled, centered = np.ldexp(block, -(scales[:, None] + scales)), np.ldexp(shifts, -scales)
-    both = np.stack([scaled, np.abs(scaled)]).reshape(2, -1)
-    means = np.stack([centered, np.abs(centered)]) if shifts.any() else None
-    value, largest = map(float, _recursion(exponents, both, means))
-    roundings = (degree if shifts.any() else degree // 2) * (len(used) + 4) + 4
-    gamma = roundings * _UNIT / (1 - roundings * _UNIT)
-    error = gamma / (1 - gamma) * largest + _UNDERFLOW
+    value, error = _recursion_with_error(exponents, scaled.ravel(), centered if shifts.any() else None)
+    error += _UNDERFLOW
     exponent = int(np.dot(scales, exponents))
     if error <= relative_error * abs(value):
         return Moment(_shifted(value, exponent), _shifted(error, exponent) + math.ulp(0.0))

@@ -162,7 +162,7 @@ def test_floats_are_within_their_bound(d, seed, with_mean, spread):
     moment = gaussian_moment(powers, S, mean)
     truth = exact(powers, as_fractions(S), None if mean is None else as_fractions(mean)[0])
     assert abs(Fraction(moment.value) - truth) <= Fraction(moment.error_bound)
-    assert moment.error_bound <= 1e-9 * abs(moment.value) or truth == 0
+    assert moment.error_bound <= 2.0**-26 * abs(moment.value) or truth == 0
 
 
 def test_where_the_power_traces_give_nothing():
