@@ -40,7 +40,8 @@ from .rationals import from_rational, rational, rational_matrix
 __all__ = ["Moment", "gaussian_moment", "number_of_states"]
 
 _UNIT = 2.0**-53
-_UNDERFLOW = 1e-280  # more than all products below 2^-1022 can add up to, for entries scaled to at most 1
+_TINY = 2.0**-1074  # a product that underflows is off by less
+_SMALLEST = 1e-290  # scaled entries below it may have lost digits to the scaling
 _OVERFLOW = "expected a moment below 1.8e308; give exact numbers, such as Fractions, for a larger one"
 _LARGEST_DEGREE = 1_000
 _MOST_STATES = 4_000_000
@@ -82,7 +83,7 @@ def gaussian_moment(
         ValueError: for a matrix that is no covariance, negative powers, a coordinate out of range, or a moment
             that takes too many states.
 
-    Source: Isserlis (1918), eq. (39); for means, Withers (1985), Bull. Austral. Math. Soc. 32, 103.
+    Source: Isserlis (1918), Biometrika 12, 134; with means, Withers (1985), Bull. Austral. Math. Soc. 32, 103.
 
     >>> gaussian_moment([1, 1, 2], [[2, 1, 1], [1, 3, 1], [1, 1, 4]]).value     # Σ01 Σ22 + 2 Σ02 Σ12
     6
@@ -269,6 +270,7 @@ def _recursion_with_error(
         e ≤ Σ |t Σ_ij| (e_ij + γ_{k+4} |h_ij|),   h_ij the computed state
     """
     per_step = (len(exponents) + 5) * _UNIT * 1.001  # γ_{k+4} for the k ≤ r + 1 terms of a state
+    lost = 4 * (len(exponents) + 5) * _TINY
     sizes, shifts = np.abs(pairs), None if mean is None else np.abs(mean)
     before = last = (np.ones(1), np.zeros(1))
     for layer in _layers(exponents, mean is not None):
@@ -283,7 +285,7 @@ def _recursion_with_error(
             off = off + per_step * np.abs(value)
             now = now + mean[layer.first] * value[layer.once]
             error = error + shifts[layer.first] * off[layer.once]
-        before, last = last, (now, error)
+        before, last = last, (now, error + lost)
     return float(last[0][0]), 1.001 * float(last[1][0])
 
 
@@ -358,10 +360,11 @@ def _float_moment(
     _, of_means = np.frexp(shifts)
     scales = np.maximum(-(-of_variances // 2), np.where(shifts == 0, -(-of_variances // 2), of_means))
     scaled, centered = np.ldexp(block, -(scales[:, None] + scales)), np.ldexp(shifts, -scales)
-    value, error = _recursion_with_error(exponents, scaled.ravel(), centered if shifts.any() else None)
-    error += _UNDERFLOW
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is computed exactly
+        value, error = _recursion_with_error(exponents, scaled.ravel(), centered if shifts.any() else None)
     exponent = int(np.dot(scales, exponents))
-    if error <= relative_error * abs(value):
+    normal = all(abs(entry) >= _SMALLEST for entry in (*scaled.flat, *centered) if entry)
+    if normal and math.isfinite(value) and error <= relative_error * abs(value):
         return Moment(_shifted(value, exponent), _shifted(error, exponent) + math.ulp(0.0))
     exact = _over_the_integers(
         exponents,

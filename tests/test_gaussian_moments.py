@@ -188,8 +188,13 @@ def test_extreme_floats():
     assert gaussian_moment([2], [[1e-300]]).value == pytest.approx(1e-300)
     assert gaussian_moment([1, 1], [[1e300, 1e-10], [1e-10, 1e-300]]).value == pytest.approx(1e-10)
     assert gaussian_moment([2], [[0.0]], [3.0]).value == 9
-    with pytest.raises(OverflowError, match="exact"):
-        gaussian_moment([4], [[1e300]])
+    assert gaussian_moment([2, 2], [[1.0, 1e-300], [1e-300, 1.0]]).value == 1
+    assert gaussian_moment([1, 1], [[1.0, 1e-300], [1e-300, 1.0]]).value == 1e-300
+    expected = Fraction(math.prod(range(1, 400, 2)), 2**2000)
+    assert Fraction(gaussian_moment([400], [[2.0**-10]]).value) == pytest.approx(expected)
+    for power, variance in ((4, 1e300), (400, 1.0)):
+        with pytest.raises(OverflowError, match="exact"):
+            gaussian_moment([power], [[variance]])
 
 
 def test_floats_and_exact_numbers_together():
