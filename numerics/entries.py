@@ -384,7 +384,10 @@ def _symbol(walk: Entries, expr: sp.Symbol) -> Any:
 
 
 def _delta(walk: Entries, expr: sp.KroneckerDelta) -> Any:
-    return fmpq(int(walk.scalar(expr.args[0]) == walk.scalar(expr.args[1])))
+    sides = [walk.scalar(side) for side in expr.args]
+    if not all(isinstance(side, fmpq) for side in sides):
+        raise NotPolynomial(f"expected indices that are numbers in {expr}")
+    return fmpq(int(sides[0] == sides[1]))
 
 
 def _cases(walk: Entries, expr: sp.Piecewise) -> Any:

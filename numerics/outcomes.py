@@ -28,7 +28,7 @@ from theory.variables import (
     TokenMatrix,
 )
 
-from .entries import Entries, Table, diagonal, reciprocal, rows_of, total_of, turned
+from .entries import Entries, Table, diagonal, reciprocal, total_of, turned
 from .entry_bounds import Degree, Meter, Work
 
 __all__ = ["Outcome", "Outcomes", "random_variables"]
@@ -272,41 +272,52 @@ class Outcomes:
             chance = prod((chances[sum(bits)] for bits in table), start=fmpq(1))
             yield chance, [[fmpq(bit) for bit in bits] for bits in table]
 
+    # --- the bounds known beforehand
+
+    def entries(
+        self, gaussian: Mapping[sp.Basic, Any], bit: Any, masks: Mapping[Mask, Any] | None = None
+    ) -> Iterator[dict[sp.Basic, Any]]:
+        """For every outcome of the locations: one entry for all of a Gaussian object, one for labels and masks."""
+        masks = masks or {}
+        for _, located in self._locations():
+            tables: dict[sp.Basic, Any] = dict(located)
+            for variable in self.variables:
+                if variable in self.first_letter:
+                    rows, d = _rows_and_dimension(self.parameters, variable)
+                    table = [[gaussian[variable]] * d for _ in range(rows)]
+                    flat = isinstance(variable, (GaussianFamily, GaussianVector))
+                    tables[variable] = turned(table) if flat else table
+                elif isinstance(variable, (Labels, Mask)):
+                    rows, columns = self.parameters.shape(variable)
+                    tables[variable] = [[masks.get(variable, bit)] * columns for _ in range(rows)]
+            yield tables
+
+    def as_work(self, meter: Meter) -> Iterator[dict[sp.Basic, Any]]:
+        """Entries that only know how many terms they have."""
+        dimensions = {v: _rows_and_dimension(self.parameters, v)[1] for v in self.first_letter}
+        return self.entries({v: Work(d + 1, 1, meter) for v, d in dimensions.items()}, Work(1, 0, meter))
+
+    def as_degrees(self, bounds: Entries) -> Iterator[dict[sp.Basic, Any]]:
+        """Entries that only know their degree in the parameters: a pair of them stands for an entry of Σ."""
+        degrees = {}
+        for variable in self.first_letter:
+            parts = [part for law in _components(bounds, variable) for part in law]
+            parameters = [entry for part in parts for row in part for entry in row]
+            largest = Degree.largest(parameters)
+            common = largest.denominator * len(parameters)
+            degrees[variable] = Degree(largest.numerator + common, common)
+        return self.entries(degrees, Degree(0))
+
     def check_moments(self, expr: sp.Basic) -> None:
         """A mask given by fewer moments than it has entries serves expressions up to that degree in it."""
         for M in self.of_kind(Mask):
-            rows, d = _mask_shape(self.parameters, M)
+            d, given = _mask_shape(self.parameters, M)[1], len(M.law[1])
             if not _is_complete(M, d):
-                raised = [[Degree(1)] * d for _ in range(rows)]
-                tables = self._bare() | {M: turned(raised) if M.is_vector else raised}
-                value = Entries(self.parameters.point, tables).value(expr)
-                degree = Degree.largest([entry for row in rows_of(value) for entry in row])
-                given = len(M.law[1])
-                if degree.numerator > given:
-                    raise ValueError(
-                        f"expected at least {min(d, degree.numerator)} moments of the mask {M.name}, got {given}"
-                    )
-
-    # --- the bounds known beforehand
-
-    def as_work(self, meter: Meter) -> dict[sp.Basic, Any]:
-        """Entries that only know how many terms they have."""
-        gaussian = {
-            variable: self._uniform(variable, Work(self._dimension(variable) + 1, 1, meter))
-            for variable in self.first_letter
-        }
-        return self._bare() | gaussian
-
-    def as_degrees(self, bounds: Entries) -> dict[sp.Basic, Any]:
-        """Entries that only know their degree in the parameters: a pair of them stands for an entry of Σ."""
-        tables = self._bare()
-        for variable in self.first_letter:
-            parts = [part for law in _components(bounds, variable) for part in law]
-            entries = [entry for part in parts for row in part for entry in row]
-            largest = Degree.largest(entries)
-            common = largest.denominator * len(entries)
-            tables[variable] = self._uniform(variable, Degree(largest.numerator + common, common))
-        return tables
+                flat = {variable: Degree(0) for variable in self.first_letter}
+                walks = (Entries(self.parameters.point, t) for t in self.entries(flat, Degree(0), {M: Degree(1)}))
+                degree = Degree.of_entries(walk.value(expr) for walk in walks).numerator
+                if degree > given:
+                    raise ValueError(f"expected at least {min(d, degree)} moments of the mask {M.name}, got {given}")
 
     def degree_of_probability(self, bounds: Entries) -> Degree:
         """A bound for the probability of an outcome."""
@@ -318,27 +329,6 @@ class Outcomes:
             rows, d = _mask_shape(self.parameters, M)
             total = total * Degree.largest(_pattern_chances(bounds, M, d)) ** rows
         return total
-
-    def _dimension(self, variable: sp.Basic) -> int:
-        return _rows_and_dimension(self.parameters, variable)[1]
-
-    def _uniform(self, variable: sp.Basic, entry: Any) -> Table:
-        rows, d = _rows_and_dimension(self.parameters, variable)
-        table = [[entry] * d for _ in range(rows)]
-        return turned(table) if isinstance(variable, (GaussianFamily, GaussianVector)) else table
-
-    def _bare(self) -> dict[sp.Basic, Any]:
-        """Ones everywhere, and location zero."""
-        tables: dict[sp.Basic, Any] = {}
-        for variable in self.variables:
-            if isinstance(variable, Latent):
-                tables[variable] = fmpq(0)
-            elif isinstance(variable, (Labels, Mask)):
-                rows, columns = self.parameters.shape(variable)
-                tables[variable] = [[fmpq(1)] * columns for _ in range(rows)]
-            else:
-                tables[variable] = self._uniform(variable, fmpq(1))
-        return tables
 
 
 def _name(variable: Any) -> str:
