@@ -77,11 +77,11 @@ def within(seconds: int) -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again every second: a callback may swallow the first
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
@@ -154,7 +154,7 @@ def main() -> None:
             if second.startswith(("Not", "Value")):
                 print(f"BRUTE FORCE  {second}\n    {expr}")
         outcomes[outcome] += 1
-        if outcome.startswith("wrong") or (given.show and outcome in ("refused", "crashed")):
+        if outcome.startswith(("wrong", "too long")) or (given.show and outcome in ("refused", "crashed")):
             print(f"{outcome.upper()}  {found if outcome != 'answered' else ''}\n    {expr}")
 
     print(f"{len(exprs)} expressions, seed {given.seed}, degree up to {given.degree}; slowest E {slowest:.2f} s")
