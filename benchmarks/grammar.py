@@ -113,7 +113,7 @@ def compared(grammar: Any, expr: sp.Expr, mean: Any, seed: int) -> str:
     for rows, columns in SIZES:
         try:
             result = agrees_entrywise(
-                expr, mean, sizes=[{grammar.n: rows, grammar.d: columns}], seed=seed, budget=BUDGET
+                expr, mean, sizes=[{grammar.n: rows, grammar.d: columns, grammar.K: 2}], seed=seed, budget=BUDGET
             )
         except EntrywiseBudgetExceeded:
             continue
