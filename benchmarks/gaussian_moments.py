@@ -63,12 +63,15 @@ def off(value: Any, truth: Fraction) -> float:
 
 
 def forgotten(run: Callable[[], Any]) -> float:
-    """The time of one run with nothing kept."""
-    _small.cache_clear()
-    _large.cache_clear()
-    start = time.perf_counter()
-    run()
-    return 1e3 * (time.perf_counter() - start)
+    """The best of three runs that begin with nothing kept."""
+    best = math.inf
+    for _ in range(3):
+        _small.cache_clear()
+        _large.cache_clear()
+        start = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - start)
+    return 1e3 * best
 
 
 def main() -> None:

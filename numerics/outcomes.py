@@ -30,6 +30,7 @@ from theory.variables import (
 
 from .entries import Entries, Table, diagonal, reciprocal, total_of, turned
 from .entry_bounds import Degree, Meter, Work
+from .rationals import factored
 
 __all__ = ["Outcome", "Outcomes", "random_variables"]
 
@@ -61,23 +62,11 @@ class _Normal:
 
 def _normal(mean: Table, covariance: Table, name: str, genuine: bool) -> _Normal:
     """The law factored; a covariance that is none is refused, unless only polynomial identities matter."""
-    d = len(covariance)
-    if [list(row) for row in covariance] != turned(covariance):
-        raise ValueError(f"expected a symmetric covariance of {name}, got {_shown(covariance)}")
-    rest = [list(row) for row in covariance]
-    root = [[fmpq(int(i == j)) for j in range(d)] for i in range(d)]
-    variances = []
-    for k in range(d):
-        pivot = rest[k][k]
-        column = [rest[i][k] for i in range(k + 1, d)]
-        if (pivot < 0 and genuine) or (pivot == 0 and any(column)):
-            raise ValueError(f"expected a positive semidefinite covariance of {name}, got {_shown(covariance)}")
-        for i, entry in enumerate(column, start=k + 1):
-            root[i][k] = entry / pivot if pivot else fmpq(0)
-            for j in range(k + 1, d):
-                rest[i][j] -= root[i][k] * rest[k][j]
-        variances.append(pivot)
-    return _Normal([entry for row in mean for entry in row], root, variances)
+    factors = factored(covariance)
+    if factors is None or (genuine and any(variance < 0 for variance in factors[1])):
+        kind = "symmetric" if covariance != turned(covariance) else "positive semidefinite"
+        raise ValueError(f"expected a {kind} covariance of {name}, got {_shown(covariance)}")
+    return _Normal([entry for row in mean for entry in row], *factors)
 
 
 def _shown(table: Table) -> str:
@@ -148,7 +137,7 @@ class Outcomes:
         """The number of outcomes of all discrete variables together."""
         count = prod(self.parameters.whole(J.size) for J in self.of_kind(Latent))
         for X in self.of_kind(TokenMatrix):
-            sizes = [self.parameters.whole(group.size) for group in X.groups if group.at is None]
+            sizes = [size for size, group in zip(self._sizes(X), X.groups, strict=True) if group.at is None]
             count *= factorial(sum(sizes)) // prod(factorial(size) for size in sizes)
         for C in self.of_kind(Labels):
             rows, K = self.parameters.shape(C)
@@ -229,15 +218,21 @@ class Outcomes:
             seats = [[at[place] if place in at else int(place) for place in prompt] for prompt in together]
             if all(len(set(prompt)) == len(prompt) for prompt in seats):
                 allowed.append({J: fmpq(place) for J, place in at.items()})
+        if not allowed:
+            raise ValueError(f"expected as many tokens as places, got too few of them for {latents} to be different")
         for located in allowed:
             yield fmpq(1, len(allowed)), located
+
+    def _sizes(self, X: TokenMatrix) -> list[int]:
+        sizes = [self.parameters.whole(group.size) for group in X.groups]
+        if any(size < 0 for size in sizes):
+            raise ValueError(f"expected nonnegative sizes of the groups of {X.name}, got {sizes}")
+        return sizes
 
     def _orders(self, X: TokenMatrix, located: Mapping[sp.Basic, fmpq]) -> Iterator[tuple[fmpq, tuple[int, ...]]]:
         """The group of every row, in a uniformly random order of those that have no place."""
         rows = self.parameters.whole(X.shape[0])
-        sizes = [self.parameters.whole(group.size) for group in X.groups]
-        if any(size < 0 for size in sizes):
-            raise ValueError(f"expected nonnegative sizes of the groups of {X.name}, got {sizes}")
+        sizes = self._sizes(X)
         placed = {
             int(located[group.at].p) if group.at in located else int(group.at): g
             for g, group in enumerate(X.groups)

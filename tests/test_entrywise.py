@@ -48,6 +48,8 @@ X = GaussianMatrix("X", n, d, mean=m, covariance=S)
 Y = GaussianMatrix("Y", n, d)
 x = GaussianVector("x", d, mean=u, covariance=S)
 MIX = MixtureMatrix("Z", n, d, weights=[p, 1 - p], means=[m, -m], covariance=2)
+I, J = Latent("I", n), Latent("J", n)
+PAIR = Tokens("U", d, [TokenGroup(1, covariance=2, at=I), TokenGroup(1, at=J), TokenGroup(n - 2)])
 tr, had = sp.Trace, sp.HadamardProduct
 R = sp.Rational
 
@@ -107,6 +109,14 @@ def test_a_token_at_a_latent_location():
     total = sp.Sum(dot(prompt[l, :], prompt[J, :]) ** 2, (l, 0, n - 1))
     assert entrywise_mean(total, {n: 3, d: 2}) == 32 + 2 * 4
     assert entrywise_mean(dot(prompt[0, :], prompt[0, :]), {n: 3, d: 2}) == R(2 * 2 + 2 + 2, 3)
+
+
+def test_tokens_at_two_places_are_different():
+    """A uniform third location meets each of them with probability 1/n."""
+    third = Latent("H", n)
+    assert entrywise_mean(dot(PAIR[I, :], PAIR[J, :]) ** 2, {n: 3, d: 2}) == 2 * 2
+    assert entrywise_mean(dot(PAIR[third, :], PAIR[third, :]), {n: 3, d: 2}) == R(4 + 2 + 2, 3)
+    assert entrywise_mean(sp.KroneckerDelta(I, J) + dot(PAIR[I, :], PAIR[J, :]), {n: 3, d: 2}) == 0
 
 
 def test_groups_come_in_a_random_order():
@@ -415,6 +425,7 @@ def test_a_planted_bug_is_caught(monkeypatch):
         (mask(size=n).T * u, {n: 3, u: [1, 2]}, ValueError, "between 0 and 2"),
         ((mask(moments=[R(1, 2)]).T * u) ** 2, {u: [1, 2]}, ValueError, "at least 2 moments"),
         (Labels("C", n, [p, 1 - p]), {n: 1, p: 2}, ValueError, "probabilities"),
+        (dot(PAIR[I, :], PAIR[J, :]), {n: 1, d: 1}, ValueError, "nonnegative sizes"),
         (dot(Y[3, :], Y[0, :]), {n: 2, d: 2}, ValueError, "row 3"),
         (tr(A), {}, ValueError, "missing: A"),
         (tr(A), {A: [[0.5]]}, TypeError, "exact rational"),
