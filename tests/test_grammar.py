@@ -69,6 +69,7 @@ def test_every_kind_of_letter_occurs(name):
     assert any(not compared(expr, claimed_zero(expr), {n: 2, d: 2, K: 2}, 1).holds for expr in seen)
 
 
+@settings(max_examples=40)
 @given(grammar.expressions(degree=4))
 def test_degrees_are_bounded(expr):
     assert grammar.degree_of(expr) <= 4
