@@ -21,6 +21,7 @@ of writing the same scalar are the same object.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import sympy as sp
@@ -279,6 +280,15 @@ class _RandomMatrix(sp.MatrixExpr):
         return None
 
 
+def _label(name: Any) -> Str:
+    """The name as it is kept; a tilde is for the variables that the rules make themselves."""
+    if isinstance(name, Str):
+        return name
+    if not isinstance(name, str) or not name or "~" in name:
+        raise ValueError(f"expected a name without a tilde, got name={name!r}")
+    return Str(name)
+
+
 class GaussianVector(_RandomMatrix):
     """A Gaussian vector x ~ N(mean, covariance) in R^d, of shape (d, 1).
 
@@ -296,8 +306,13 @@ class GaussianVector(_RandomMatrix):
 
     def __new__(cls, name: str, d: Any, mean: Any = None, covariance: Any = None) -> GaussianVector:
         size = _check_size(d, "d")
-        label = name if isinstance(name, Str) else Str(name)
+        label = _label(name)
         return super().__new__(cls, label, size, _check_mean(mean, size), _check_covariance(covariance, size))
+
+    @classmethod
+    def made_from(cls, name: str, mark: str, d: sp.Expr, mean: sp.Expr | None, covariance: sp.Expr) -> GaussianVector:
+        """A vector that a rule makes, such as a tilted one; its name, with a tilde, is nobody else's."""
+        return cls(Str(f"{name}~{mark}"), d, mean, covariance)
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
@@ -332,7 +347,7 @@ class Latent(sp.Expr):
     is_Atom = True
 
     def __new__(cls, name: str, L: Any) -> Latent:
-        label = name if isinstance(name, Str) else Str(name)
+        label = _label(name)
         return super().__new__(cls, label, _check_size(L, "L"))
 
     @property
@@ -464,7 +479,7 @@ class GaussianMatrix(TokenMatrix):
         if isinstance(rows, sp.Tuple):  # rebuilt by sympy from its arguments
             return sp.MatrixExpr.__new__(cls, name, rows, d)
         group = TokenGroup(_check_size(rows, "rows"), _check_mean(mean, size), _check_covariance(covariance, size))
-        return sp.MatrixExpr.__new__(cls, Str(name), size, sp.Tuple(group))
+        return sp.MatrixExpr.__new__(cls, _label(name), size, sp.Tuple(group))
 
     @property
     def func(self) -> Any:
@@ -491,7 +506,7 @@ class Tokens(TokenMatrix):
 
     def __new__(cls, name: str, d: Any, groups: Iterable[TokenGroup]) -> Tokens:
         size = _check_size(d, "d")
-        label = name if isinstance(name, Str) else Str(name)
+        label = _label(name)
         checked = []
         for group in groups:
             if not isinstance(group, TokenGroup):
@@ -585,7 +600,7 @@ class Labels(RandomRows):
     """
 
     def __new__(cls, name: str, rows: Any, weights: Any) -> Labels:
-        label = name if isinstance(name, Str) else Str(name)
+        label = _label(name)
         return super().__new__(cls, label, _check_size(rows, "rows"), _check_weights(weights))
 
     @property
@@ -625,7 +640,7 @@ class MixtureMatrix(RandomRows):
     """
 
     def __new__(cls, name: str, rows: Any, d: Any, weights: Any, means: Any, covariance: Any = None) -> MixtureMatrix:
-        label = name if isinstance(name, Str) else Str(name)
+        label = _label(name)
         size, shares = _check_size(d, "d"), _check_weights(weights)
         number = sp.sympify(shares.shape[0], strict=True)
         centers = _check_means(means, number, size)
@@ -701,12 +716,12 @@ class Mask(RandomRows):
             return super().__new__(cls, name, d, rho, rows)
         law = _check_mask_law(_check_size(d, "d"), {"rho": rho, "size": size, "rate": rate, "moments": moments})
         place = sp.Tuple() if rows is None else sp.Tuple(_check_size(rows, "rows"))
-        return super().__new__(cls, Str(name), _check_size(d, "d"), law, place)
+        return super().__new__(cls, _label(name), _check_size(d, "d"), law, place)
 
     @property
     def is_vector(self) -> bool:
-        """Whether it is a single row, written as a column."""
-        return not self.args[3]
+        """Whether it is a single row, written as a column: a mask of its own, or one row of a mask with rows."""
+        return len(self.args[3]) != 1
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
@@ -723,6 +738,10 @@ class Mask(RandomRows):
 
     def _entry(self, i: Any, j: Any, **kwargs: Any) -> sp.Expr:
         return MatrixElement(self, i, j)
+
+    def single_row(self, number: int) -> Mask:
+        """One row of a mask with rows, as a mask of its own."""
+        return sp.MatrixExpr.__new__(Mask, *self.args[:3], sp.Tuple(self.args[3][0], sp.Integer(number)))
 
     def moment(self, j: int) -> sp.Expr:
         """The probability r_j that j different entries of a row are all observed.
@@ -837,7 +856,7 @@ def _check_mask_law(d: sp.Expr, given: dict[str, Any]) -> sp.Tuple:
             raise ValueError(f"expected a whole number of observed entries between 0 and {d}, got size={value}")
     else:
         steps = [sp.Integer(1), *parameters, sp.Integer(0)]
-        if any((later - earlier).is_positive for earlier, later in zip(steps, steps[1:], strict=False)):
+        if any((later - earlier).is_positive for earlier, later in pairwise(steps)):
             raise ValueError(f"expected probabilities 1 >= r1 >= r2 >= ... >= 0, got {kind}={value}")
     return sp.Tuple(Str(kind), *parameters)
 
