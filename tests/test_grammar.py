@@ -21,7 +21,6 @@ spec.loader.exec_module(grammar)
 n, d, K = grammar.n, grammar.d, grammar.K
 SIZES = st.sampled_from([{n: 2, d: 2, K: 2}, {n: 3, d: 2, K: 1}, {n: 2, d: 3, K: 2}])
 BUDGET = 3_000_000  # below a second
-ANSWERED = ("matrix", "centred matrix", "other shapes", "vectors", "scalars")
 
 
 def claimed_zero(expr: sp.Expr) -> sp.Expr:
@@ -35,7 +34,8 @@ def compared(expr, claimed, sizes, seed):
         return None
 
 
-@given(grammar.expressions(casts=ANSWERED), SIZES, st.integers(0, 1000))
+@settings(max_examples=60)
+@given(grammar.expressions(), SIZES, st.integers(0, 1000))
 def test_what_e_answers_is_right(expr, sizes, seed):
     try:
         mean = E(expr)
