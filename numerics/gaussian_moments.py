@@ -93,9 +93,8 @@ def gaussian_moment(
     rows = _rows(covariance)
     d = len(rows)
     pattern = _pattern(powers, d)
-    used = [i for i, power in enumerate(pattern) if power]
-    # The states are fewest when what repeats most comes first.
-    used.sort(key=lambda i: -pattern[i])
+    # With what repeats most at the end the states are fewest: 12 for the powers 1, 1, 1, 1, 4, and 28 the other way.
+    used = sorted((i for i, power in enumerate(pattern) if power), key=lambda i: pattern[i])
     exponents = tuple(pattern[i] for i in used)
     if _holds_floats(rows) or (mean is not None and _holds_floats([_entries(mean)])):
         return _float_moment(exponents, used, rows, mean, relative_error)

@@ -136,6 +136,12 @@ def test_states_are_counted_beforehand(powers, with_mean):
         assert built == count
 
 
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=5))
+def test_what_repeats_most_comes_last(powers):
+    count = numerics.gaussian_moments.number_of_states
+    assert count(sorted(powers)) <= min(count(powers), count(sorted(powers, reverse=True)))
+
+
 def test_every_kind_of_exact_number():
     assert gaussian_moment([2, 2], [[fmpq(1, 2), 0], [0, 1]]).value == sp.Rational(1, 2)
     assert gaussian_moment([2, 2], sp.Matrix([[sp.Rational(1, 2), 0], [0, 1]])).value == sp.Rational(1, 2)
