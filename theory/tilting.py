@@ -79,8 +79,9 @@ class TiltedCovariance(sp.MatrixExpr):
 
 def without_tilted(expr: sp.Expr) -> sp.Expr:
     """The expression with every Σ̃ written out."""
-    letters = expr.atoms(TiltedCovariance)
-    return expr.xreplace({letter: letter.written_out() for letter in letters}) if letters else expr
+    while letters := expr.atoms(TiltedCovariance):  # one may stand inside another, where two vectors were tilted
+        expr = expr.xreplace({letter: letter.written_out() for letter in letters})
+    return expr
 
 
 @dataclass(frozen=True)
