@@ -384,7 +384,7 @@ def _symbol(walk: Entries, expr: sp.Symbol) -> Any:
 
 
 def _delta(walk: Entries, expr: sp.KroneckerDelta) -> Any:
-    sides = [walk.scalar(side) for side in expr.args]
+    sides = [walk.scalar(side) for side in expr.args[:2]]
     if not all(isinstance(side, fmpq) for side in sides):
         raise NotPolynomial(f"expected indices that are numbers in {expr}")
     return fmpq(int(sides[0] == sides[1]))

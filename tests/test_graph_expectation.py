@@ -22,6 +22,7 @@ from theory import (
     NoClosedForm,
     TokenGroup,
     Tokens,
+    derive,
     dot,
     equal,
     gaussians,
@@ -427,6 +428,118 @@ def test_a_result_holds_nothing_random_and_nothing_internal():
         mean = E(expr)
         assert not mean.atoms(GaussianVector, GaussianMatrix, MixtureMatrix, Mask, Labels, Expectation)
         assert "~" not in str(mean)
+
+
+# --- what fresh eyes found -----------------------------------------------------------------------
+
+
+def test_two_tokens_in_an_exponent_are_two_vectors():
+    """E e^{⟨X₀, AX₁⟩} X₀ᵀX₁ for tokens is that for vectors; a double transpose once hid which side a token was on."""
+    first, second = GaussianVector("g", d), GaussianVector("h", d)
+    Y = GaussianMatrix("Y", n, d)
+    tokens = E(sp.exp(dot(Y[0, :], A * Y[1, :].T)) * Y[0, :].T * Y[1, :])
+    assert tokens == E(sp.exp(dot(first, A * second)) * first * second.T)
+
+
+def test_a_form_with_random_vectors_in_the_middle():
+    y = GaussianVector("y", d, covariance=T)
+    assert holds(dot(u, x * y.T * A * y), E(dot(u, x * y.T * A * y)))
+    assert holds(dot(u, y * x.T * x * y.T * u), E(dot(u, y * x.T * x * y.T * u)))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_masks_of_few_entries(size):
+    """A row with two entries has no three different ones: nothing is divided by zero."""
+    mask, R = Mask("q", 2, size=size), sp.MatrixSymbol("R", 2, 2)
+    for expr in (quad(mask, R) ** 2, dot(mask, sp.ones(2, 1)) ** 3):
+        assert agrees_entrywise(expr, E(expr)).holds
+
+
+def test_a_mask_of_fixed_size_needs_as_many_entries():
+    assert sp.Ge(d, 4) in derive(quad(Mask("q", d, size=3), A) ** 2).conditions
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: X.T * A * X,
+        lambda: tr(X.T * A * X),
+        lambda: X * X,
+        lambda: X + X.T,
+        lambda: X.T * A,
+        lambda: had(Mask("q", d, rho), X),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(build):
+    with pytest.raises((ValueError, TypeError, sp.ShapeError), match=r"shape|dimension|Matrix|same"):
+        E(build())
+
+
+@pytest.mark.parametrize("row", [n, n + 1, -1, sp.Rational(1, 2), gaussians("a")[0], "a"])
+def test_rows_that_are_none(row):
+    with pytest.raises((IndexError, TypeError), match=r"row|number"):
+        X[row, :]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: GaussianVector("g", d, covariance=-2 * u * u.T),
+        lambda: GaussianVector("g", d, covariance=sp.I),
+        lambda: GaussianVector("g", d, covariance=A * B),
+        lambda: GaussianVector("g", d, covariance=u * v.T),
+        lambda: Mask("q", 2, moments=[sp.Rational(9, 10), sp.Rational(1, 10)]),
+        lambda: GaussianMatrix("G", -n, d),
+        lambda: GaussianMatrix("G", True, d),
+        lambda: GaussianMatrix("G", None, d),
+        lambda: GaussianVector("g", d, covariance="S"),
+    ],
+)
+def test_laws_that_are_none(build):
+    with pytest.raises((ValueError, TypeError), match="expected"):
+        build()
+
+
+def test_products_that_read_alike_backwards_are_covariances():
+    for covariance in (A * S * A.T, u * u.T, A.T * A, 2 * S, S + T, sp.Inverse(S)):
+        g = GaussianVector("g", d, covariance=covariance)
+        assert matrices_agree(E(g * g.T), covariance, frozenset({S, T}))
+
+
+def test_entries_in_the_notation_of_sympy():
+    gram = (X.T * X * A)[0, 1]
+    assert holds(gram, E(gram), sizes=((2, 2), (3, 3)))
+    assert holds((x.T * A * x)[0, 0], E((x.T * A * x)[0, 0]))
+    assert holds((x * x.T)[0, 1], E((x * x.T)[0, 1]), sizes=((2, 2),))
+    small = GaussianMatrix("G", 3, 2, covariance=2)
+    assert E((small.T * small)[0, 0]) == 6 and E((small.T * small)[0, 1]) == 0
+
+
+def test_random_entries_of_an_explicit_matrix():
+    a, b = gaussians("a b", covariance=[[2, 1], [1, 3]])
+    R = sp.MatrixSymbol("R", 2, 2)
+    explicit = sp.ImmutableDenseMatrix([[a, b], [b, a]])
+    expr = tr(explicit * R * explicit)
+    assert agrees_entrywise(expr, E(expr)).holds
+    assert E(sp.Matrix([[a**2, a * b]])) == sp.Matrix([[2, 1]])
+
+
+def test_locations_compared_beside_tokens():
+    J = Latent("J", n)
+    G = Tokens("G", d, [TokenGroup(1, mean=m, at=J), TokenGroup(n - 1)])
+    for expr in (sp.Identity(n)[J, 0] * dot(G[0, :], k) ** 2, P[J, Latent("H", n)] * P[Latent("H", n), J]):
+        assert holds(expr, E(expr), sizes=((2, 2), (3, 2)))
+
+
+def test_symmetric_parameters_merge():
+    both = E(quad(x, A) ** 2, symmetric=[A])
+    assert both == tr(A * S) ** 2 + 2 * tr(A * S * A * S)
+
+
+def test_six_mask_indices_are_quick_enough_to_be_tried():
+    """Degree six in a masked vector: one term for each way in which indices coincide."""
+    expr = quad(had(M, GaussianVector("g", d)), A) ** 3
+    assert holds(expr, E(expr), sizes=((1, 2),))
 
 
 # --- controls ------------------------------------------------------------------------------------

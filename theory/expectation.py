@@ -253,7 +253,8 @@ class Evaluation:
         return mean
 
     def _value(self, expr: Any) -> sp.Expr:
-        if is_of_matrices(expr):
+        in_words = bool(self.symmetric) and isinstance(expr, sp.Basic) and is_random(expr) and reads_as_words(expr)
+        if is_of_matrices(expr) or in_words:
             return self.value_of_matrices(expr)
         try:
             return self.value_of_scalar(expr)
