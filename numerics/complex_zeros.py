@@ -100,7 +100,9 @@ def bezout_bound(field: PolynomialField) -> int:
     """
     best = math.prod(field.degrees)
     for weights in itertools.product((1, 2, 3), repeat=field.size):
-        degrees = [max(sum(w * a for w, a in zip(weights, alpha, strict=True)) for alpha in f) for f in field.components]
+        degrees = [
+            max(sum(w * a for w, a in zip(weights, alpha, strict=True)) for alpha in f) for f in field.components
+        ]
         best = min(best, math.prod(degrees) // math.prod(weights))
     return best
 
@@ -203,12 +205,12 @@ def _prove_complex(field: PolynomialField, guess: np.ndarray, inverse: np.ndarra
     with ctx.workprec(PRECISIONS[0]):
         middle = [acb(float(z.real), float(z.imag)) for z in guess]
         conditioner = acb_mat(n, n, [acb(float(c.real), float(c.imag)) for c in inverse.ravel()])
-        shift = conditioner * acb_mat(n, 1, field.values(middle, ctx.prec))
+        shift = conditioner * acb_mat(n, 1, field.complex_values(middle, ctx.prec))
         unit = acb_mat([[int(i == j) for j in range(n)] for i in range(n)])
         for power in RADII:
             ball = arb(0, size * 2.0**power)
             region = tuple(z + acb(ball, ball) for z in middle)
-            contraction = unit - conditioner * field.jacobian(region, ctx.prec)
+            contraction = unit - conditioner * field.complex_jacobian(region, ctx.prec)
             spread = acb_mat(n, 1, [x - z for x, z in zip(region, middle, strict=True)])
             image = tuple((acb_mat(n, 1, middle) - shift + contraction * spread).entries())
             if all(
@@ -224,8 +226,8 @@ def _tight(field: PolynomialField, box: tuple[acb, ...], conditioner: acb_mat, u
     n = len(box)
     middle = [acb(z.real.mid(), z.imag.mid()) for z in box]
     spread = acb_mat(n, 1, [z - m for z, m in zip(box, middle, strict=True)])
-    shift = conditioner * acb_mat(n, 1, field.values(middle, ctx.prec))
-    contraction = unit - conditioner * field.jacobian(box, ctx.prec)
+    shift = conditioner * acb_mat(n, 1, field.complex_values(middle, ctx.prec))
+    contraction = unit - conditioner * field.complex_jacobian(box, ctx.prec)
     return tuple((acb_mat(n, 1, middle) - shift + contraction * spread).entries())
 
 

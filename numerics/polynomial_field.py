@@ -74,6 +74,7 @@ class PolynomialField:
             np.array(list(level)) for _, level in groupby(range(1, len(self.monomials)), key=lambda k: degree[k])
         ]
         self._balls = lru_cache(maxsize=None)(self._ball_matrix)
+        self._slices = lru_cache(maxsize=None)(self._some_rows)
 
     def _ball_matrix(self, precision: int) -> arb_mat:
         place = {a: k for k, a in enumerate(self.monomials)}
@@ -83,6 +84,11 @@ class PolynomialField:
                 for a, c in f.items():
                     matrix[i, place[a]] = arb(c) if isinstance(c, fmpq) else constant_ball(c)(precision)
         return matrix
+
+    def _some_rows(self, precision: int, first: int, last: int) -> arb_mat:
+        whole = self._balls(precision)
+        width = whole.ncols()
+        return arb_mat(last - first, width, whole.entries()[first * width : last * width])
 
     def coefficients(self) -> np.ndarray:
         """The matrix (k + kn, monomials) as floats: F first, then the derivative row by row."""
@@ -107,39 +113,41 @@ class PolynomialField:
         result, k = _product(matrix, column.view(float)).view(complex), len(self.components)
         return result[:k], result[k:].reshape(k, self.size, -1)
 
-    def _evaluate(self, point: Sequence[arb | acb], precision: int, first: int, last: int) -> list[arb | acb]:
+    def _rows_at(self, point: Sequence[arb], precision: int, first: int, last: int) -> list[arb]:
         with ctx.workprec(precision):
-            one: arb | acb = acb(1) if isinstance(point[0], acb) else arb(1)
-            column = [one]
+            column = [arb(1)]
             for parent, factor in zip(self._parents[1:], self._factors[1:], strict=True):
                 column.append(column[parent] * point[factor])
-            matrix = self._slice(precision, first, last)
-            if isinstance(one, acb):
-                return (acb_mat(matrix) * acb_mat(len(column), 1, column)).entries()
-            return (matrix * arb_mat(len(column), 1, column)).entries()
+            return (self._slices(precision, first, last) * arb_mat(len(column), 1, column)).entries()
 
-    def _slice(self, precision: int, first: int, last: int) -> arb_mat:
-        whole = self._balls(precision)
-        width = whole.ncols()
-        return arb_mat(last - first, width, whole.entries()[first * width : last * width])
+    def _complex_rows_at(self, point: Sequence[acb], precision: int, first: int, last: int) -> list[acb]:
+        with ctx.workprec(precision):
+            column = [acb(1)]
+            for parent, factor in zip(self._parents[1:], self._factors[1:], strict=True):
+                column.append(column[parent] * point[factor])
+            return (acb_mat(self._slices(precision, first, last)) * acb_mat(len(column), 1, column)).entries()
 
-    def values(self, point: Sequence[arb | acb], precision: int) -> list[arb | acb]:
+    def values(self, point: Sequence[arb], precision: int) -> list[arb]:
         """F(x), one ball a component."""
-        return self._evaluate(point, precision, 0, len(self.components))
+        return self._rows_at(point, precision, 0, len(self.components))
 
-    def jacobian(self, point: Sequence[arb | acb], precision: int) -> arb_mat | acb_mat:
+    def jacobian(self, point: Sequence[arb], precision: int) -> arb_mat:
         """∂F_i/∂x_j as a matrix of balls."""
         k = len(self.components)
-        entries = self._evaluate(point, precision, k, k + k * self.size)
-        kind = acb_mat if isinstance(point[0], acb) else arb_mat
-        return kind(k, self.size, entries)
+        return arb_mat(k, self.size, self._rows_at(point, precision, k, k + k * self.size))
 
-    def excludes(self, point: Sequence[arb | acb], precision: int) -> bool:
+    def complex_values(self, point: Sequence[acb], precision: int) -> list[acb]:
+        """F(z), one complex ball a component."""
+        return self._complex_rows_at(point, precision, 0, len(self.components))
+
+    def complex_jacobian(self, point: Sequence[acb], precision: int) -> acb_mat:
+        """∂F_i/∂z_j as a matrix of complex balls."""
+        k = len(self.components)
+        return acb_mat(k, self.size, self._complex_rows_at(point, precision, k, k + k * self.size))
+
+    def excludes(self, point: Sequence[arb], precision: int) -> bool:
         """Some component is proven to have no zero on the box."""
-        return any(
-            excludes_zero(value) if isinstance(value, arb) else not value.contains(0)
-            for value in self.values(point, precision)
-        )
+        return any(excludes_zero(value) for value in self.values(point, precision))
 
 
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:

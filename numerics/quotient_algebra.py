@@ -16,10 +16,12 @@ References: Cox, Little and O'Shea, Using Algebraic Geometry (2005), chapter 2; 
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flint import arb, ctx, fmpq, fmpq_mat, fmpq_poly, fmpz_mpoly_ctx, fmpz_mpoly_vec, fmpz_poly
+from flint import arb, ctx, fmpq, fmpq_mat, fmpq_poly, fmpz_mpoly, fmpz_mpoly_ctx, fmpz_mpoly_vec, fmpz_poly
 
 from .exact_numbers import PRECISIONS
 from .krawczyk import Point
@@ -27,9 +29,12 @@ from .polynomial_field import Exponent, Terms
 
 __all__ = ["QuotientAlgebra", "groebner_basis", "quotient_algebra", "real_roots"]
 
-LIMITS = (300, 3_000, 6_000)
-"""Polynomials in a basis, terms in a polynomial, bits in a coefficient: past these Buchberger's algorithm is
-taken to be lost. Each is several times what the solvable problems of the tests need."""
+LONGEST, WIDEST = 5_000, 60_000
+"""Terms in a polynomial and bits in a coefficient past which Buchberger's algorithm is taken to be lost."""
+
+STARTS = 4_000, 500
+"""Bits at which the algorithm is first stopped, for its polynomials to be reduced by each other and made
+primitive: what swells in one attempt seldom swells in another."""
 
 LARGEST = 96
 """Dimension of an algebra whose multiplication matrices are still formed."""
@@ -43,24 +48,34 @@ def groebner_basis(equations: Sequence[Terms], size: int) -> tuple[Terms, ...] |
     """
     ring = fmpz_mpoly_ctx.get([f"x{j}" for j in range(size)], "degrevlex")
     start = [ring.from_dict(_integral(f)) for f in equations]
-    found, finished = fmpz_mpoly_vec(start, ring).buchberger_naive(limits=LIMITS)
-    if not finished:
+    reduced = next(filter(None, (_buchberger(start, bits) for bits in STARTS)), None)
+    if reduced is None:
         return None
-    reduced = list(found.autoreduction())
-    return tuple({a: fmpq(c) / fmpq(g.leading_coefficient()) for a, c in g.terms()} for g in reduced if g != 0)
+    if not all(f.reduction_primitive_part(reduced) == 0 for f in start):
+        raise AssertionError("the equations do not reduce to 0 by their own Gröbner basis: this is a bug")
+    return tuple({tuple(map(int, a)): fmpq(c) / g.leading_coefficient() for a, c in g.terms()} for g in reduced)
+
+
+def _buchberger(start: list[fmpz_mpoly], bits: int) -> fmpz_mpoly_vec | None:
+    """FLINT's algorithm, started again from its own reduced polynomials whenever coefficients get too wide."""
+    ring = start[0].context()
+    now = fmpz_mpoly_vec(start, ring)
+    while bits <= WIDEST:
+        found, finished = now.buchberger_naive(limits=(2_000, LONGEST, bits))
+        # Stopped early it returns only some of the ideal: the equations themselves go back in.
+        gathered = found if finished else fmpz_mpoly_vec([*start, *found], ring)
+        reduced = fmpz_mpoly_vec([f.primitive()[1] for f in gathered.autoreduction() if f != 0], ring)
+        if finished:
+            return reduced
+        widest = max(int(c).bit_length() for f in reduced for c in f.coeffs())
+        bits = max(2 * bits if len(reduced) <= len(now) else bits, 2 * widest)
+        now = reduced
+    return None
 
 
 def _integral(terms: Terms) -> dict[Exponent, int]:
-    denominator = 1
-    for c in terms.values():
-        denominator = denominator * int(fmpq(c).q) // _gcd(denominator, int(fmpq(c).q))
+    denominator = math.lcm(*(int(fmpq(c).q) for c in terms.values()))
     return {a: int((fmpq(c) * denominator).p) for a, c in terms.items()}
-
-
-def _gcd(a: int, b: int) -> int:
-    while b:
-        a, b = b, a % b
-    return a
 
 
 @dataclass(frozen=True)
@@ -151,12 +166,12 @@ def _trace(matrix: fmpq_mat) -> fmpq:
 
 def _signature(form: fmpq_mat) -> tuple[int, int]:
     """Positive and negative eigenvalues of a symmetric matrix, exactly (Descartes: all roots are real)."""
-    coefficients = [c for c in fmpq_poly(form.charpoly())]
+    coefficients = list(fmpq_poly(form.charpoly()))
     flipped = [c if i % 2 == 0 else -c for i, c in enumerate(coefficients)]
 
     def variations(values: list[fmpq]) -> int:
         signs = [c > 0 for c in values if c != 0]
-        return sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+        return sum(a != b for a, b in itertools.pairwise(signs))
 
     return variations(coefficients), variations(flipped)
 
@@ -212,7 +227,8 @@ def quotient_algebra(basis: Sequence[Terms], size: int) -> QuotientAlgebra | Non
 
 def _staircase(leading: list[Exponent], size: int) -> list[Exponent] | None:
     """The monomials under all leading ones, in the order of the basis; None when they are too many."""
-    level, found = {(0,) * size}, []
+    level: set[Exponent] = {(0,) * size}
+    found: list[Exponent] = []
     while level:
         level = {a for a in level if not any(all(x >= y for x, y in zip(a, b, strict=True)) for b in leading)}
         found += level
