@@ -11,6 +11,7 @@ chapter 5.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import sympy as sp
@@ -207,4 +208,10 @@ def jacobian_balls(
     [3.00000000000000, 2.00000000000000]
     [               0, 6.00000000000000]
     """
-    return BallField(tuple(components), tuple(variables)).jacobian(tuple(point), precision)
+    return _field(tuple(components), tuple(variables)).jacobian(tuple(point), precision)
+
+
+@lru_cache(maxsize=8)
+def _field(components: tuple[sp.Expr, ...], variables: tuple[sp.Symbol, ...]) -> BallField:
+    """A compiled field; the same one is asked for at every zero."""
+    return BallField(components, variables)
