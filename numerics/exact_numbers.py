@@ -63,9 +63,10 @@ def simplest_fraction(ball: arb, bits: int = 40) -> sp.Rational | None:
     low, high = exact_ends(ball)
     if low <= 0 <= high:
         return sp.Integer(0)
-    sign = 1 if low > 0 else -1
-    simple = _between(*sorted((abs(low), abs(high))), 2**bits)
-    return None if simple is None else sign * simple
+    if low > 0:
+        return _between(low, high, 2**bits)
+    simple = _between(-high, -low, 2**bits)
+    return None if simple is None else -simple
 
 
 def exact_ends(ball: arb) -> tuple[sp.Rational, sp.Rational]:

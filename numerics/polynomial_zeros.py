@@ -22,10 +22,13 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import sympy as sp
 from flint import arb, ctx, fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpq_poly, fmpz_poly
+from sympy.polys.constructor import construct_domain
+from sympy.polys.polyclasses import ANP
 
 from theory.identity import reduces_to_zero
 from theory.stationary import Box
@@ -115,8 +118,8 @@ def polynomial_zeros(
         {x ∈ box : F₁(x) = … = F_n(x) = 0},    F_i ∈ R[x₁, …, x_n]
 
     Args:
-        components: F₁, …, F_n with exact real coefficients. Coefficients that are not rational leave only
-            the count by Bézout's theorem, and branch and prune in a bounded box.
+        components: F₁, …, F_n with exact real coefficients. Those that are not algebraic leave only the
+            count by Bézout's theorem, and branch and prune in a bounded box.
         variables: x₁, …, x_n.
         box: closed interval (low, high) by variable, the ends exact or ±oo; None for Rⁿ.
         seconds: time budget; past it the list is not complete, and says so.
@@ -174,6 +177,8 @@ class _Piece:
     equations: tuple[fmpq_mpoly, ...] = ()
     region: Point | None = None
     symmetry: str = ""
+    own: Mapping[int, arb] = field(default_factory=dict)
+    """The point in the coordinates of the case, by the ring's variables."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,9 @@ class _Search:
         self.field, self.variables, self.ends = field, variables, ends
         self.deadline, self.seconds = deadline, seconds
         self.size = len(variables)
-        self.ring = fmpq_mpoly_ctx.get([f"x{j}" for j in range(self.size + 1)], "degrevlex")  # the last for 1 − t g
+        # Two more variables: one for 1 − t g, one for the number that generates the coefficients over Q.
+        self.ring = fmpq_mpoly_ctx.get([f"x{j}" for j in range(self.size + 2)], "degrevlex")
+        self.generator: sp.Expr | None = None
         self.frame = _eigenbasis(field)
         self.pieces: list[_Piece] = []
         self.open: list[str] = []
@@ -210,13 +217,38 @@ class _Search:
 
     def run(self) -> None:
         """Settle the whole system."""
-        if not all(isinstance(c, fmpq) for f in self.field.components for c in f.values()):
+        equations = self._equations()
+        if equations is None:
             self._run_numerically()
             return
-        equations = tuple(self.ring.from_dict({(*a, 0): c for a, c in f.items()}) for f in self.field.components)
         if self.frame is not None:
             equations = self._framed(equations, self.frame)
-        self._settle(Case(equations, (), self.size + 1), _History(whole=True))
+        self._settle(Case(equations, (), self.size + 2), _History(whole=self.generator is None))
+
+    def _equations(self) -> tuple[fmpq_mpoly, ...] | None:
+        """F over Q; algebraic coefficients in powers of one number, whose minimal polynomial joins the equations."""
+        parts = self.field.components
+        if all(isinstance(c, fmpq) for f in parts for c in f.values()):
+            return tuple(self.ring.from_dict({(*a, 0, 0): c for a, c in f.items()}) for f in parts)
+        irrational = list(dict.fromkeys(c for f in parts for c in f.values() if not isinstance(c, fmpq)))
+        if not all(c.is_algebraic for c in irrational):
+            return None
+        number_field, elements = construct_domain(irrational, extension=True)
+        if not number_field.is_Algebraic:
+            return None
+        written = dict(zip(irrational, (_powers(e) for e in elements), strict=True))
+        self.generator = number_field.ext.as_expr()
+        minimal = self.ring.from_dict(
+            {(*(0,) * (self.size + 1), k): c for k, c in enumerate(_powers(number_field.mod))}
+        )
+        found = []
+        for f in parts:
+            terms: dict[tuple[int, ...], fmpq] = {}
+            for a, c in f.items():
+                for k, power in enumerate([c] if isinstance(c, fmpq) else written[c]):
+                    terms[(*a, 0, k)] = power
+            found.append(self.ring.from_dict(terms))
+        return (*found, minimal)
 
     def _framed(self, equations: tuple[fmpq_mpoly, ...], P: fmpq_mat) -> tuple[fmpq_mpoly, ...]:
         """Pᵀ F(P y): the gradient in other coordinates."""
@@ -225,9 +257,9 @@ class _Search:
         return tuple(sum((turned[i] * P[i, j] for i in range(n)), zero) for j in range(n))
 
     def _linear(self, P: fmpq_mat) -> list[fmpq_mpoly]:
-        """P y as polynomials, the last variable as it is."""
+        """P y as polynomials, the further variables as they are."""
         y, zero, n = self.ring.gens(), self.ring.constant(0), self.size
-        return [*(sum((y[j] * P[i, j] for j in range(n)), zero) for i in range(n)), y[n]]
+        return [*(sum((y[j] * P[i, j] for j in range(n)), zero) for i in range(n)), *y[n:]]
 
     def _run_numerically(self) -> None:
         """Coefficients that are not rational: Bézout's count or nothing."""
@@ -253,14 +285,14 @@ class _Search:
             self.open.append(f"too many products to take apart ({error})")
             parts = []
         if parts is not None:
-            cosmetic = (
-                len(parts) == 1 and parts[0].fixed == case.fixed and len(parts[0].equations) == len(case.equations)
-            )
+            whole = history.whole and len(parts) == 1 and _are_multiples(parts[0].equations, case.equations)
             for part in parts:
-                self._settle(part, history if cosmetic and history.whole else _History(cut=history.cut))
+                self._settle(part, history if whole else _History(cut=history.cut))
         elif not case.equations:
             self._keep(case, (), ())
-            self.proofs.append("an affine space" if case.free[:-1] else "a rational point")
+            self.proofs.append(
+                "a rational point" if min(case.free, default=self.size) >= self.size else "an affine space"
+            )
         elif len(case.variables) == 1:
             self._settle_univariate(case)
         elif self._is_square(case) and SMALL < math.prod(f.total_degree() for f in case.equations) <= PATHS:
@@ -295,6 +327,8 @@ class _Search:
         found = complex_zeros(PolynomialField(case.terms(), len(case.variables)), self.deadline)
         if not found.complete:
             known = tuple(box for box, _ in found.real)
+            for box in known:
+                self._keep(case, box, (None,) * len(box))
             self._settle_algebraically(case, replace(history, square=case, known=known))
             return
         for box, region in found.real:
@@ -302,6 +336,9 @@ class _Search:
         self.proofs.append(_bezout_sentence(found.bound, len(found.real)))
 
     def _settle_algebraically(self, case: Case, history: _History) -> None:
+        if time.monotonic() > self.deadline:
+            self.open.append(f"stopped after {self.seconds:g} s; give more seconds")
+            return
         if not case.algebraic:
             basis = consequences(case)
             if basis is None:
@@ -316,6 +353,8 @@ class _Search:
             self._settle_finite(case, algebra, history)
         elif history.square is not None and not history.cut:
             self._cut(history.square)
+        elif self.size in case.variables:
+            self.open.append("zeros off the singular ones were not proven to be finitely many")
         else:
             self._settle_manifold(case)
 
@@ -324,14 +363,11 @@ class _Search:
         distinct, real = algebra.counts()
         sentence = f"{real} of {distinct} different complex zeros real (Hermite's form)"
         if len(history.known) == real:
-            for box in history.known:
-                self._keep(case, box, (None,) * len(box))
+            pass  # these are all, and noted
         elif algebra.dimension <= REPRESENTED:
             for box in algebra.real_zeros(BITS):
                 self._keep(case, box, (None,) * len(box))
         else:
-            for box in history.known:
-                self._keep(case, box, (None,) * len(box))
             self.open.append(f"{len(history.known)} of {real} real zeros found")
             return
         self.proofs.append(sentence)
@@ -384,12 +420,12 @@ class _Search:
         """A real zero of a case, on one of a few rational slices."""
         for place in itertools.combinations(case.variables, dimension):
             for values in itertools.islice(itertools.product(*(self._slices(j) for j in place)), 12):
-                inner = _Search(self.field, self.variables, self.ends, self.deadline, self.seconds)
+                inner = self._inner()
                 cuts = [self.ring.gens()[j] - value for j, value in zip(place, values, strict=True)]
                 inner._settle(case.with_equations(*cuts), _History(cut=True))
                 for piece in inner.pieces:
                     if piece.dimension == 0 and self._position(piece.at, piece.exact) == "inside":
-                        return dict(enumerate(piece.at))
+                        return dict(piece.own)
         return None
 
     def _slices(self, j: int) -> list[fmpq]:
@@ -402,27 +438,29 @@ class _Search:
         steps = [start + s * v for v in (sp.Rational(1, 3), sp.Rational(1), sp.Rational(3)) for s in signs]
         return [fmpq(int(v.p), int(v.q)) for v in steps]
 
-    def _is_empty(self, case: Case) -> bool:
+    def _inner(self) -> _Search:
+        """A search of its own for a part of a case."""
         inner = _Search(self.field, self.variables, self.ends, self.deadline, self.seconds)
+        inner.generator = self.generator
+        return inner
+
+    def _is_empty(self, case: Case) -> bool:
+        inner = self._inner()
         inner._settle(case, _History(cut=True))
         return not inner.open and not inner.pieces
 
-    @property
+    @cached_property
     def _generators(self) -> tuple[fmpq_mat, ...]:
         """Matrices A with ⟨F(x), A x⟩ = 0 identically, F a gradient: x ↦ exp(sA) x leaves the potential alone."""
-        if not hasattr(self, "_known_generators"):
-            self._known_generators = _linear_symmetries(self.field)
-        return self._known_generators
+        return _linear_symmetries(self.field)
 
     def _symmetries(self, case: Case) -> list[list[fmpq_mpoly]]:
         """The directions A x, one a generator, by the variables of the case."""
-        if self.size in case.variables:
-            return []
+        turn = self.frame
+        generators = [A if turn is None else turn.inv() * A * turn for A in self._generators]
         x = [dict(case.fixed).get(j, x_j) for j, x_j in enumerate(self.ring.gens())]
         zero = self.ring.constant(0)
-        return [
-            [sum((x[j] * A[i, j] for j in range(self.size)), zero) for i in range(self.size)] for A in self._generators
-        ]
+        return [[sum((x[j] * A[i, j] for j in range(self.size)), zero) for i in range(self.size)] for A in generators]
 
     # --- pieces and the answer -------------------------------------------------------------------
 
@@ -446,15 +484,24 @@ class _Search:
             for j, f in reversed(case.fixed):
                 at[j] = _value(f, at)
                 closed[j] = _closed_value(f, closed)
+        if self.generator is not None and not self._is_generator(at[self.size + 1]):
+            return  # zeros of a conjugate system
         equations = (*case.equations, *(self.ring.gens()[j] - f for j, f in case.fixed))
         place = tuple(at[j] for j in range(self.size))
         known = tuple(closed[j] for j in range(self.size))
         if self.frame is not None:
-            forms = self._linear(self.frame)[:-1]
+            forms = self._linear(self.frame)[: self.size]
             back = self._linear(self.frame.inv())
             place, known = tuple(_value(f, at) for f in forms), tuple(_closed_value(f, closed) for f in forms)
             equations, region = tuple(f.compose(*back, ctx=self.ring) for f in equations), None
-        self.pieces.append(_Piece(place, known, dimension + len(free), equations, region, symmetry))
+        self.pieces.append(_Piece(place, known, dimension + len(free), equations, region, symmetry, at))
+
+    def _is_generator(self, ball: arb) -> bool:
+        """Whether a root of the minimal polynomial is the generator, and not one of its conjugates."""
+        assert self.generator is not None
+        if ball.rad() > arb(2) ** (-BITS // 4):  # finer than conjugates of a field of small degree and height are close
+            self.open.append("a generator of the coefficients was not told from its conjugates")
+        return bool(ball.overlaps(constant_ball(self.generator)(BITS)))
 
     def _position(self, at: Point, exact: tuple[sp.Expr | None, ...]) -> str:
         """inside, outside, or edge when that is not decided."""
@@ -580,16 +627,15 @@ class _Search:
             if place != "inside":
                 self.open.append("a set of zeros may or may not meet the box")
                 continue
-            equations = tuple(self._as_expr(f) for f in piece.equations)
+            equations = tuple(f for f in map(self._as_expr, piece.equations) if f != 0)
             found.append((piece, ZeroSet(piece.at, piece.exact, piece.dimension, equations, piece.symmetry)))
         return [each for _, each in found]
 
     def _as_expr(self, f: fmpq_mpoly) -> sp.Expr:
         whole = f * math.lcm(*(int(c.q) for c in f.coeffs()))
         whole = whole if whole.leading_coefficient() > 0 else -whole
-        monomials = [
-            (c, sp.Mul(*(x ** int(p) for x, p in zip(self.variables, a, strict=False)))) for a, c in whole.terms()
-        ]
+        symbols = (*self.variables, sp.Integer(1), sp.Integer(1) if self.generator is None else self.generator)
+        monomials = [(c, sp.Mul(*(x ** int(p) for x, p in zip(symbols, a, strict=True)))) for a, c in whole.terms()]
         return sp.Add(*(_rational(c) * monomial for c, monomial in monomials))
 
     def _holds(self, zero_set: ZeroSet, zero: Zero) -> bool | None:
@@ -607,6 +653,11 @@ class _Search:
 
 def _rational(value: fmpq) -> sp.Rational:
     return sp.Rational(int(value.p), int(value.q))
+
+
+def _powers(element: ANP) -> list[fmpq]:
+    """A number of Q(θ) by its coefficients of 1, θ, θ², …"""
+    return [fmpq(int(c.numerator), int(c.denominator)) for c in reversed(element.to_list())]
 
 
 def _fraction_of(ball: arb) -> sp.Rational | None:
@@ -706,6 +757,12 @@ def _dimension(case: Case) -> int:
     return 0
 
 
+def _are_multiples(some: Sequence[fmpq_mpoly], others: Sequence[fmpq_mpoly]) -> bool:
+    """The same equations up to order and constant factors."""
+    names = [sorted(str(f / f.leading_coefficient()) for f in each if f != 0) for each in (some, others)]
+    return names[0] == names[1]
+
+
 def _implies(equations: Sequence[fmpq_mpoly], others: Sequence[fmpq_mpoly]) -> bool:
     """Each of the other equations is a multiple of one of these: the first set lies in the second."""
     return all(any(divmod(g, f)[1] == 0 for f in equations if f != 0) for g in others)
@@ -718,6 +775,8 @@ def _is_rotation(A: fmpq_mat) -> bool:
 def _linear_symmetries(field: PolynomialField) -> tuple[fmpq_mat, ...]:
     """A basis of {A : ⟨F(x), A x⟩ ≡ 0} for a gradient F; nothing for other fields."""
     n, F = field.size, field.components
+    if not all(isinstance(c, fmpq) for f in F for c in f.values()):
+        return ()
     slopes = [[derivative(F[i], j) for j in range(n)] for i in range(n)]
     if any(dict(slopes[i][j]) != dict(slopes[j][i]) for i in range(n) for j in range(i)):
         return ()

@@ -22,10 +22,10 @@ from theory.risk import Risk
 from theory.stationary import Box, Certificate, Nature, Orbit, StationaryPoint, StationarySet
 
 from .balls import compile_ball
-from .certify import Zero, certified_zeros
+from .certify import Zero, Zeros, certified_zeros
 from .exact_numbers import exact_ends
 from .krawczyk import jacobian_balls
-from .polynomial_zeros import ZeroSet, is_polynomial, polynomial_zeros
+from .polynomial_zeros import RealZeros, ZeroSet, is_polynomial, polynomial_zeros
 from .signature import eigenvalue_balls, flow_signature, signature
 
 __all__ = ["is_singular", "stationary_points"]
@@ -95,11 +95,20 @@ def stationary_points(
     metric = _inverse_metric(manifold, variables)
     equations = [-metric[x] * gradient[x] if manifold is not None else gradient[x] for x in variables]
     box = {x: domain.interval(x) for x in variables}
-    search = polynomial_zeros if is_polynomial(equations, variables) else certified_zeros
-    found = search(equations, variables, box, seconds)
+    found: Zeros | RealZeros
+    if is_polynomial(equations, variables):
+        found = polynomial_zeros(equations, variables, box, seconds)
+    else:
+        found = certified_zeros(equations, variables, box, seconds)
     points: list[StationaryPoint] = []
     unresolved, sentence = list(found.unresolved), found.termination
-    orbits = tuple(_orbit(variables, each) for each in getattr(found, "sets", ()))
+    orbits: list[Orbit] = []
+    for each in found.sets if isinstance(found, RealZeros) else ():
+        if _is_admissible(domain, variables, Zero(each.at, each.at, each.exact, simple=False)):
+            orbits.append(_orbit(variables, each))
+        else:
+            unresolved.append(tuple((x, *box[x]) for x in variables))
+            sentence += " For a set of zeros the conditions of the domain could not be decided."
     for zero in found:
         admissible = _is_admissible(domain, variables, zero)
         if admissible:
@@ -107,7 +116,7 @@ def stationary_points(
         elif admissible is None:
             unresolved.append(_certified_box(variables, zero))
             sentence += " For one zero the conditions of the domain could not be decided."
-    return StationarySet(tuple(points), orbits, tuple(unresolved), found.complete and not unresolved, sentence)
+    return StationarySet(tuple(points), tuple(orbits), tuple(unresolved), found.complete and not unresolved, sentence)
 
 
 def _orbit(variables: tuple[sp.Symbol, ...], found: ZeroSet) -> Orbit:
