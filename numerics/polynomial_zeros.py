@@ -62,6 +62,9 @@ Ends = tuple[tuple[sp.Expr, sp.Expr], ...]
 class ZeroSet:
     """Real zeros that are not isolated: a manifold of them, by one of its points.
 
+    The manifold may have several parts. Where F is a gradient there is a point for each value that the
+    potential was seen to take on them.
+
     Args:
         at: a ball for each variable around a point of the set.
         exact: the coordinates of that point where they are known exactly, None where they are not.
@@ -391,8 +394,8 @@ class _Search:
         """Infinitely many zeros, over C at least: a manifold of real ones, if that can be proven."""
         dimension = _dimension(case)
         codimension = len(case.variables) - dimension
-        point = self._point_on(case, dimension)
-        if point is None:
+        points = self._points_on(case, dimension)
+        if not points:
             self.open.append(f"no real point was found on a complex set of dimension {dimension}")
             return
         generators = self._symmetries(case)
@@ -404,29 +407,53 @@ class _Search:
         else:
             self.open.append(f"the dimension of a set of zeros (at most {dimension}) was not proven")
             return
-        if not any(excludes_zero(_value(f, point)) for f in irregular):
-            self.open.append(f"a set of zeros is not seen to be a manifold at {_short(point)}")
-            return
         if not self._is_empty(case.with_equations(*irregular)):
             self.open.append(f"a set of zeros of dimension {dimension} may have singular points")
-        symmetry = ""
-        if any(excludes_zero(_value(f, point)) for f in moved):
-            symmetry = "rotations" if all(_is_rotation(A) for A in self._generators) else "linear symmetries"
-        values = tuple(point[j] for j in case.variables)
-        self._keep(case, values, tuple(map(_fraction_of, values)), None, dimension, symmetry)
-        self.proofs.append(f"a manifold of dimension {dimension}")
+        for point in points:
+            if not any(excludes_zero(_value(f, point)) for f in irregular):
+                self.open.append(f"a set of zeros is not seen to be a manifold at {_short(point)}")
+                continue
+            symmetry = ""
+            if any(excludes_zero(_value(f, point)) for f in moved):
+                symmetry = "rotations" if all(_is_rotation(A) for A in self._generators) else "linear symmetries"
+            values = tuple(point[j] for j in case.variables)
+            self._keep(case, values, tuple(map(_fraction_of, values)), None, dimension, symmetry)
+            self.proofs.append(f"a manifold of dimension {dimension}")
 
-    def _point_on(self, case: Case, dimension: int) -> dict[int, arb] | None:
-        """A real zero of a case, on one of a few rational slices."""
+    def _points_on(self, case: Case, dimension: int) -> list[dict[int, arb]]:
+        """Real zeros of a case on one of a few rational slices, one for each level of the potential met."""
         for place in itertools.combinations(case.variables, dimension):
             for values in itertools.islice(itertools.product(*(self._slices(j) for j in place)), 12):
                 inner = self._inner()
                 cuts = [self.ring.gens()[j] - value for j, value in zip(place, values, strict=True)]
                 inner._settle(case.with_equations(*cuts), _History(cut=True))
+                found: list[_Piece] = []
                 for piece in inner.pieces:
-                    if piece.dimension == 0 and self._position(piece.at, piece.exact) == "inside":
-                        return dict(piece.own)
-        return None
+                    new = not any(self._on_one_level(piece, other) for other in found)
+                    if new and piece.dimension == 0 and self._position(piece.at, piece.exact) == "inside":
+                        found.append(piece)
+                if found:
+                    return [dict(piece.own) for piece in found]
+        return []
+
+    def _on_one_level(self, one: _Piece, other: _Piece) -> bool:
+        """The potential of which F is the gradient is not proven different at two points.
+
+        R(x) − R(0) = Σ_i x_i Σ_α c_{iα} x^α / (|α| + 1); on a connected set of stationary points it is constant.
+        """
+        return self._level(one.at).overlaps(self._level(other.at))
+
+    def _level(self, point: Point) -> arb:
+        if not _is_gradient(self.field):
+            return arb(0)
+        with ctx.workprec(BITS):
+            total = arb(0)
+            for x, f in zip(point, self.field.components, strict=True):
+                for a, c in f.items():
+                    number = arb(c) if isinstance(c, fmpq) else constant_ball(c)(BITS)
+                    powers = (y for y, k in zip(point, a, strict=True) for _ in range(k))  # ** fails across zero
+                    total += x * number * math.prod(powers, start=arb(1)) / (sum(a) + 1)
+            return total
 
     def _slices(self, j: int) -> list[fmpq]:
         low, high = self.ends[j] if self.frame is None and j < self.size else (-sp.oo, sp.oo)
@@ -621,7 +648,7 @@ class _Search:
         """The sets of zeros, each once; one inside another says nothing new."""
         found: list[tuple[_Piece, ZeroSet]] = []
         for piece in sorted((p for p in self.pieces if p.dimension), key=lambda p: -p.dimension):
-            if any(_implies(piece.equations, other.equations) for other, _ in found):
+            if any(_implies(piece.equations, o.equations) and self._on_one_level(piece, o) for o, _ in found):
                 continue
             place = self._position(piece.at, piece.exact)
             if place != "inside":
@@ -772,13 +799,18 @@ def _is_rotation(A: fmpq_mat) -> bool:
     return -A.transpose() == A
 
 
+def _is_gradient(field: PolynomialField) -> bool:
+    """F is the gradient of a potential: its derivative is symmetric."""
+    n, F = field.size, field.components
+    return all(dict(derivative(F[i], j)) == dict(derivative(F[j], i)) for i in range(n) for j in range(i))
+
+
 def _linear_symmetries(field: PolynomialField) -> tuple[fmpq_mat, ...]:
     """A basis of {A : ⟨F(x), A x⟩ ≡ 0} for a gradient F; nothing for other fields."""
     n, F = field.size, field.components
     if not all(isinstance(c, fmpq) for f in F for c in f.values()):
         return ()
-    slopes = [[derivative(F[i], j) for j in range(n)] for i in range(n)]
-    if any(dict(slopes[i][j]) != dict(slopes[j][i]) for i in range(n) for j in range(i)):
+    if not _is_gradient(field):
         return ()
     columns: list[dict] = []
     for i, j in itertools.product(range(n), repeat=2):
