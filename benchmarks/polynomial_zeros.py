@@ -18,6 +18,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import sympy as sp
@@ -142,9 +143,9 @@ def main() -> None:
         expr = sp.expand(expr)
         gradient = [expr.diff(v) for v in variables]
         paths = math.prod(sp.Poly(f, *variables).total_degree() for f in gradient)
-        found, seconds = best_of(3, lambda g=gradient, v=variables: polynomial_zeros(g, v))  # type: ignore[misc]
+        found, seconds = best_of(3, partial(polynomial_zeros, gradient, variables))
         domain = Domain(dict.fromkeys(variables, (-sp.oo, sp.oo)))
-        points, whole = best_of(3, lambda r=Risk(expr, variables), d=domain: stationary_points(r, d))  # type: ignore[misc]
+        points, whole = best_of(3, partial(stationary_points, Risk(expr, variables), domain))
         assert len(points) == len(found)  # type: ignore[arg-type]
         line = f"{name:30s} {paths:5d} {len(found):4d} {found.complete!s:>8s} {seconds:8.3f} {whole:8.3f}"  # type: ignore[arg-type, attr-defined]
         print(line, flush=True)
@@ -152,7 +153,7 @@ def main() -> None:
             for solver in ("solve", "nonlinsolve"):
                 real, took = sympy_finds(solver, gradient, variables)
                 print(f"    sympy.{solver:12s} {real:>8s} real, {took:7.2f} s, ratio {took / seconds:7.1f}", flush=True)
-            roots, took = best_of(1, lambda g=gradient, v=variables: multi_start(g, v))  # type: ignore[misc]
+            roots, took = best_of(1, partial(multi_start, gradient, variables))
             print(f"    scipy, 500 starts  {roots!s:>8s} real, {took:7.2f} s, ratio {took / seconds:7.1f}", flush=True)
 
 

@@ -34,6 +34,9 @@ __all__ = ["ComplexZeros", "bezout_bound", "complex_zeros", "prove_zeros", "shar
 ROUNDS = 4
 """Draws of γ at most: a path is lost to its neighbour now and then, hardly ever the same one twice."""
 
+WEIGHED = 7
+"""Weights are tried up to so many variables, 3 for each."""
+
 RADII = (-12, -20, -28, -36)
 """Powers of two tried as the relative radius of a box around a zero, the largest first."""
 
@@ -98,13 +101,12 @@ def bezout_bound(field: PolynomialField) -> int:
     >>> bezout_bound(PolynomialField([{(1, 0): 1, (0, 2): -1}, {(1, 1): 1, (0, 0): -1}], 2))
     3
     """
-    best = math.prod(field.degrees)
-    for weights in itertools.product((1, 2, 3), repeat=field.size):
-        degrees = [
-            max(sum(w * a for w, a in zip(weights, alpha, strict=True)) for alpha in f) for f in field.components
-        ]
-        best = min(best, math.prod(degrees) // math.prod(weights))
-    return best
+    if field.size > WEIGHED:
+        return math.prod(field.degrees)
+    weights = np.array(list(itertools.product((1, 2, 3), repeat=field.size)))
+    degrees = [(weights @ np.array(list(f)).T).max(axis=1) for f in field.components]
+    products = zip(np.array(degrees).T.tolist(), weights.tolist(), strict=True)
+    return min(math.prod(above) // math.prod(below) for above, below in products)
 
 
 def prove_zeros(field: PolynomialField, guesses: np.ndarray, deadline: float = math.inf) -> ComplexZeros:

@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 import sympy as sp
 from flint import arb, ctx, fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpq_poly, fmpz_poly
 from sympy.polys.constructor import construct_domain
@@ -547,28 +548,36 @@ class _Search:
         """Pieces as zeros and sets, those outside left out, and an honest sentence."""
         sets = self._sets()
         zeros: list[Zero] = []
+        middles = np.empty((0, self.size))
         unresolved: list[Box] = []
         for piece in self.pieces:
             if piece.dimension:
                 continue
             zero = self._zero(piece)
             place = self._position(zero.box, zero.exact)
-            if place == "outside" or any(self._is_same(zero, known) for known in zeros):
+            middle = np.array([float(ball.mid()) for ball in zero.box])
+            # Only boxes with middles this close can have a point in common: radii are far below 2^-20.
+            reach = 2.0**-20 * np.maximum(1, np.abs(middle))
+            near = [zeros[i] for i in np.flatnonzero((np.abs(middles - middle) < reach).all(axis=1))]
+            if place == "outside" or any(self._is_same(zero, known) for known in near):
                 continue
             doubt = ""
-            if place == "edge":
+            if max(float(ball.rad()) for ball in zero.box) > 2.0**-22:
+                doubt = "a zero was not enclosed tightly enough to be told from others"
+            elif place == "edge":
                 doubt = "a zero at the edge of the box may lie inside or outside"
             elif not zero.simple and (holding := [self._holds(s, zero) for s in sets]) and True in holding:
                 continue
             elif not zero.simple and sets and None in holding:
                 doubt = "a multiple zero may lie on a set of zeros"
-            elif not all(is_apart(zero.box, known.box) for known in zeros):
+            elif not all(is_apart(zero.box, known.box) for known in near):
                 doubt = "two zeros could not be told apart"
             if doubt:
                 self.open.append(doubt)
                 unresolved.append(rational_hull(self.variables, zero.box))
             else:
                 zeros.append(zero)
+                middles = np.vstack([middles, middle])
         if self.open and not unresolved:
             return self._by_subdivision(components, zeros, sets)
         zeros.sort(key=lambda zero: [float(x.mid()) for x in zero.box])
@@ -629,9 +638,8 @@ class _Search:
     def _region(self, box: Point) -> Point | None:
         """A box around a given zero in which it is proven to be alone and simple."""
         middle = [x.mid() for x in box]
-        size = max([arb(1), *(abs(x) for x in middle)], key=float)
-        for power in (-12, -20, -28, -36, -60):
-            region = tuple(arb(x, (size * arb(2) ** power).upper()) for x in middle)
+        for power in (-12, -20, -28, -36, -60, -100, -140):
+            region = tuple(arb(x, ((1 + abs(x)) * arb(2) ** power).upper()) for x in middle)
             image = krawczyk(self.field, region, BITS)
             if image is not None and is_inside(image, region):
                 return region if lies_in(box, region) else None

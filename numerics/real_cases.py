@@ -2,6 +2,7 @@
 
     f g = 0                      f = 0 or g = 0, for all equations at once; cases that imply another are dropped
     a x_j + b(others) = 0        x_j is replaced, where b is affine
+    Σ t_i f_i ≡ 0                an equation is dropped
     Σ c_k m_k² + c = 0, c_k > 0  nothing is left when c > 0; all m_k = 0 when c = 0 (m_k monomials)
     xᵀAx + 2bᵀx + c = 0          the same for a semidefinite form, by its squares (LDLᵀ)
     Σ t_i q_i > 0 on Rⁿ          nothing is left: quadratic equations q_i with a definite combination
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from flint import fmpq, fmpq_mpoly
+from flint import fmpq, fmpq_mat, fmpq_mpoly
 
 from .polynomial_field import Exponent, Terms
 from .quotient_algebra import groebner_basis
@@ -75,6 +76,8 @@ def alternatives(case: Case) -> list[Case] | None:
         None when no rule applies.
     """
     equations = _distinct(f / f.leading_coefficient() for f in case.equations if f != 0)
+    if not equations:
+        return [Case((), case.fixed, case.size)] if case.equations else None
     if any(f.is_constant() for f in equations) or (case.algebraic and _has_definite_combination(equations)):
         return []
     affine = next((f for f in equations if f.total_degree() == 1), None)
@@ -87,7 +90,8 @@ def alternatives(case: Case) -> list[Case] | None:
             return [] if any(g.is_constant() for g in parts) else [Case((*rest, *parts), case.fixed, case.size)]
     choices = [tuple(g / g.leading_coefficient() for g, _ in f.factor()[1]) for f in equations]
     if choices == [(f,) for f in equations] and len(equations) == len(case.equations):
-        return None
+        basis = _span(equations)
+        return None if len(basis) == len(equations) else [Case(basis, case.fixed, case.size)]
     return [Case(chosen, case.fixed, case.size) for chosen in _minimal_choices(choices)]
 
 
@@ -101,6 +105,16 @@ def _substituted(case: Case, affine: fmpq_mpoly) -> Case:
     equations = [f.compose(*place, ctx=ring) for f in case.equations if f != affine]
     fixed = [(i, f.compose(*place, ctx=ring)) for i, f in case.fixed]
     return Case(tuple(f for f in equations if f != 0), (*fixed, (j, value)), case.size)
+
+
+def _span(equations: Sequence[fmpq_mpoly]) -> tuple[fmpq_mpoly, ...]:
+    """A reduced basis of the linear span of the equations over Q."""
+    ring = equations[0].context()
+    monomials = sorted({a for f in equations for a in f.monoms()}, key=lambda a: (sum(a), *(-k for k in a[::-1])))[::-1]
+    entries = [f[a] for f in equations for a in monomials]
+    reduced, rank = fmpq_mat(len(equations), len(monomials), entries).rref()
+    rows = [{a: reduced[i, k] for k, a in enumerate(monomials)} for i in range(rank)]
+    return tuple(ring.from_dict({a: c for a, c in row.items() if c != 0}) for row in rows)
 
 
 def _distinct(polynomials: Iterable[fmpq_mpoly]) -> list[fmpq_mpoly]:
