@@ -4,7 +4,7 @@
 
 Every irreducible component of {F = 0} in Cⁿ takes at least 1 of the d₁⋯d_n of Bézout's theorem, so that
 when simple zeros use it up there is nothing else, no curve either. With weights w (x_j = u_j^{w_j}) the
-same argument in u gives the sharper Π deg_w F_i / Π w_j.
+same argument in u gives Π deg_w F_i / Π w_j, sometimes less.
 
 A zero is proven by the Krawczyk operator on a box of balls, real or complex (`numerics.krawczyk`). A real
 box proves a real zero. Where the imaginary part of a coordinate excludes 0 the zero is not real, and its
@@ -48,7 +48,7 @@ class ComplexZeros:
     Args:
         real: for each real zero a small box that holds it, and a larger one that holds no other.
         pairs: a box for one of each pair of conjugate zeros that are not real.
-        bound: the number of zeros is at most this, unless there are infinitely many.
+        bound: with so many zeros proven there is no other (`bezout_bound`).
     """
 
     real: tuple[tuple[Point, Point], ...]
@@ -94,9 +94,12 @@ def complex_zeros(field: PolynomialField, deadline: float, seed: int = 0) -> Com
 
 
 def bezout_bound(field: PolynomialField) -> int:
-    """The largest number of zeros that a system of this shape can have, when it has finitely many.
+    """A number of simple zeros beyond which there can be no other zero, by Bézout's theorem with weights.
 
-        min over weights w of  Π_i max_α ⟨w, α⟩ / Π_j w_j,    rounded down
+        min over weights w of  Π_i max_α ⟨w, α⟩ / Π_j w_j,    where that is a whole number
+
+    With x_j = u_j^{w_j} a simple zero in x takes Π_j w_j of the Π_i deg in u; when all of it is taken, there
+    is no further component, a curve neither. (A remainder could be taken by a curve.)
 
     >>> bezout_bound(PolynomialField([{(1, 0): 1, (0, 2): -1}, {(1, 1): 1, (0, 0): -1}], 2))
     3
@@ -104,9 +107,11 @@ def bezout_bound(field: PolynomialField) -> int:
     if field.size > WEIGHED:
         return math.prod(field.degrees)
     weights = np.array(list(itertools.product((1, 2, 3), repeat=field.size)))
-    degrees = [(weights @ np.array(list(f)).T).max(axis=1) for f in field.components]
-    products = zip(np.array(degrees).T.tolist(), weights.tolist(), strict=True)
-    return min(math.prod(above) // math.prod(below) for above, below in products)
+    degrees = np.array([(weights @ np.array(list(f)).T).max(axis=1) for f in field.components]).T
+    products = [
+        (math.prod(above), math.prod(below)) for above, below in zip(degrees.tolist(), weights.tolist(), strict=True)
+    ]
+    return min(above // below for above, below in products if above % below == 0)
 
 
 def prove_zeros(field: PolynomialField, guesses: np.ndarray, deadline: float = math.inf) -> ComplexZeros:

@@ -27,7 +27,7 @@ from functools import cached_property
 
 import numpy as np
 import sympy as sp
-from flint import arb, ctx, fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpq_poly, fmpz_poly
+from flint import arb, ctx, fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpz_poly
 from sympy.polys.constructor import construct_domain
 from sympy.polys.polyclasses import ANP
 
@@ -38,8 +38,10 @@ from .cells import rational_hull
 from .certify import Zero, certified_zeros
 from .complex_zeros import complex_zeros
 from .exact_numbers import PRECISIONS, constant_ball, exact_ends, excludes_zero, simplest_fraction
+from .exact_polynomials import are_multiples, as_rational, ball_at, determinant, dimension_of, exact_at, implies, minors
 from .krawczyk import Point, is_apart, is_inside, krawczyk, lies_in
-from .polynomial_field import PolynomialField, Terms, derivative, terms_of
+from .linear_symmetries import eigenbasis, is_gradient, is_rotation, linear_symmetries, potential_at
+from .polynomial_field import PolynomialField, Terms, terms_of
 from .quotient_algebra import QuotientAlgebra, quotient_algebra, real_roots
 from .real_cases import Case, alternatives, consequences
 
@@ -214,7 +216,7 @@ class _Search:
         # Two more variables: one for 1 − t g, one for the number that generates the coefficients over Q.
         self.ring = fmpq_mpoly_ctx.get([f"x{j}" for j in range(self.size + 2)], "degrevlex")
         self.generator: sp.Expr | None = None
-        self.frame = _eigenbasis(field)
+        self.frame = eigenbasis(field)
         self.pieces: list[_Piece] = []
         self.open: list[str] = []
         self.proofs: list[str] = []
@@ -289,7 +291,7 @@ class _Search:
             self.open.append(f"too many products to take apart ({error})")
             parts = []
         if parts is not None:
-            whole = history.whole and len(parts) == 1 and _are_multiples(parts[0].equations, case.equations)
+            whole = history.whole and len(parts) == 1 and are_multiples(parts[0].equations, case.equations)
             for part in parts:
                 self._settle(part, history if whole else _History(cut=history.cut))
         elif not case.equations:
@@ -319,7 +321,7 @@ class _Search:
         roots = real_roots(fmpz_poly([int((c * denominator).p) for c in coefficients]), BITS)
         closed: list[sp.Expr | None] = [None] * len(roots)
         if degree == 2 and roots:
-            c, b, a = (_rational(v) for v in coefficients)
+            c, b, a = (as_rational(v) for v in coefficients)
             closed = [(-b + sign * sp.sqrt(b**2 - 4 * a * c)) / (2 * a) for sign in (-1, 1)]
             closed.sort(key=lambda value: float(constant_ball(value)(BITS).mid()))
         for root, value in zip(roots, closed, strict=True):
@@ -378,7 +380,7 @@ class _Search:
 
     def _cut(self, square: Case) -> None:
         """{det J = 0}, and the rest by the first equation g of that set which does not vanish: 1 = t g."""
-        singular = consequences(square.with_equations(_determinant(square)))
+        singular = consequences(square.with_equations(determinant(_gradients(square))))
         if singular is None:
             self.open.append("a Gröbner basis of the singular zeros is out of reach")
             return
@@ -393,16 +395,16 @@ class _Search:
 
     def _settle_manifold(self, case: Case) -> None:
         """Infinitely many zeros, over C at least: a manifold of real ones, if that can be proven."""
-        dimension = _dimension(case)
+        dimension = dimension_of(case.equations, case.variables)
         codimension = len(case.variables) - dimension
         points = self._points_on(case, dimension)
         if not points:
             self.open.append(f"no real point was found on a complex set of dimension {dimension}")
             return
         generators = self._symmetries(case)
-        moved = _minors(generators, dimension) if generators else []
+        moved = minors(generators, dimension) if generators else []
         if len(case.equations) == codimension:
-            irregular = _minors(_gradients(case), codimension)
+            irregular = minors(_gradients(case), codimension)
         elif moved:
             irregular = moved
         else:
@@ -411,12 +413,12 @@ class _Search:
         if not self._is_empty(case.with_equations(*irregular)):
             self.open.append(f"a set of zeros of dimension {dimension} may have singular points")
         for point in points:
-            if not any(excludes_zero(_value(f, point)) for f in irregular):
+            if not any(excludes_zero(ball_at(f, point)) for f in irregular):
                 self.open.append(f"a set of zeros is not seen to be a manifold at {_short(point)}")
                 continue
             symmetry = ""
-            if any(excludes_zero(_value(f, point)) for f in moved):
-                symmetry = "rotations" if all(_is_rotation(A) for A in self._generators) else "linear symmetries"
+            if any(excludes_zero(ball_at(f, point)) for f in moved):
+                symmetry = "rotations" if all(is_rotation(A) for A in self._generators) else "linear symmetries"
             values = tuple(point[j] for j in case.variables)
             self._keep(case, values, tuple(map(_fraction_of, values)), None, dimension, symmetry)
             self.proofs.append(f"a manifold of dimension {dimension}")
@@ -438,23 +440,10 @@ class _Search:
         return []
 
     def _on_one_level(self, one: _Piece, other: _Piece) -> bool:
-        """The potential of which F is the gradient is not proven different at two points.
-
-        R(x) − R(0) = Σ_i x_i Σ_α c_{iα} x^α / (|α| + 1); on a connected set of stationary points it is constant.
-        """
-        return self._level(one.at).overlaps(self._level(other.at))
-
-    def _level(self, point: Point) -> arb:
-        if not _is_gradient(self.field):
-            return arb(0)
-        with ctx.workprec(BITS):
-            total = arb(0)
-            for x, f in zip(point, self.field.components, strict=True):
-                for a, c in f.items():
-                    number = arb(c) if isinstance(c, fmpq) else constant_ball(c)(BITS)
-                    powers = (y for y, k in zip(point, a, strict=True) for _ in range(k))  # ** fails across zero
-                    total += x * number * math.prod(powers, start=arb(1)) / (sum(a) + 1)
-            return total
+        """The potential, constant on a connected set of stationary points, is not proven different at two."""
+        if not is_gradient(self.field):
+            return True
+        return bool(potential_at(self.field, one.at).overlaps(potential_at(self.field, other.at)))
 
     def _slices(self, j: int) -> list[fmpq]:
         low, high = self.ends[j] if self.frame is None and j < self.size else (-sp.oo, sp.oo)
@@ -480,7 +469,7 @@ class _Search:
     @cached_property
     def _generators(self) -> tuple[fmpq_mat, ...]:
         """Matrices A with ⟨F(x), A x⟩ = 0 identically, F a gradient: x ↦ exp(sA) x leaves the potential alone."""
-        return _linear_symmetries(self.field)
+        return linear_symmetries(self.field)
 
     def _symmetries(self, case: Case) -> list[list[fmpq_mpoly]]:
         """The directions A x, one a generator, by the variables of the case."""
@@ -508,10 +497,10 @@ class _Search:
             free = [j for j in case.free if j < self.size]
             for j in free:
                 start = self._slices(j)[0]
-                at[j], closed[j] = arb(start), _rational(start)
+                at[j], closed[j] = arb(start), as_rational(start)
             for j, f in reversed(case.fixed):
-                at[j] = _value(f, at)
-                closed[j] = _closed_value(f, closed)
+                at[j] = ball_at(f, at)
+                closed[j] = exact_at(f, closed)
         if self.generator is not None and not self._is_generator(at[self.size + 1]):
             return  # zeros of a conjugate system
         equations = (*case.equations, *(self.ring.gens()[j] - f for j, f in case.fixed))
@@ -520,7 +509,7 @@ class _Search:
         if self.frame is not None:
             forms = self._linear(self.frame)[: self.size]
             back = self._linear(self.frame.inv())
-            place, known = tuple(_value(f, at) for f in forms), tuple(_closed_value(f, closed) for f in forms)
+            place, known = tuple(ball_at(f, at) for f in forms), tuple(exact_at(f, closed) for f in forms)
             equations, region = tuple(f.compose(*back, ctx=self.ring) for f in equations), None
         self.pieces.append(_Piece(place, known, dimension + len(free), equations, region, symmetry, at))
 
@@ -578,6 +567,8 @@ class _Search:
             else:
                 zeros.append(zero)
                 middles = np.vstack([middles, middle])
+        if self.open:  # what is open may touch a multiple zero
+            zeros = [zero for zero in zeros if zero.simple]
         if self.open and not unresolved:
             return self._by_subdivision(components, zeros, sets)
         zeros.sort(key=lambda zero: [float(x.mid()) for x in zero.box])
@@ -615,9 +606,17 @@ class _Search:
         guess = [simplest_fraction(ball) for ball in piece.at]
         if None in guess or not all(self._vanishes(f, guess) for f in self.field.components):
             return piece.exact
-        if piece.region is not None or self._region(piece.at) is not None:
-            return tuple(guess)  # the one zero of a region that holds this point too
+        if piece.region is not None or self._region(piece.at) is not None or self._solves(piece, guess):
+            return tuple(guess)
         return piece.exact
+
+    def _solves(self, piece: _Piece, guess: Sequence[sp.Rational]) -> bool:
+        """A fraction in the ball of a zero is that zero when it solves its case, whose zeros are in disjoint balls."""
+        terms = [terms_of(f, self.variables) for f in map(self._as_expr, piece.equations)]
+        if any(any(a[self.size :]) for f in piece.equations for a in f.monoms()):
+            return False  # t or a generator takes part
+        rivals = [p for p in self.pieces if p is not piece and not p.dimension and not is_apart(p.at, piece.at)]
+        return not rivals and all(f is not None and self._vanishes(f, guess) for f in terms)
 
     @staticmethod
     def _vanishes(terms: Terms, point: Sequence[sp.Rational]) -> bool:
@@ -656,7 +655,7 @@ class _Search:
         """The sets of zeros, each once; one inside another says nothing new."""
         found: list[tuple[_Piece, ZeroSet]] = []
         for piece in sorted((p for p in self.pieces if p.dimension), key=lambda p: -p.dimension):
-            if any(_implies(piece.equations, o.equations) and self._on_one_level(piece, o) for o, _ in found):
+            if any(implies(piece.equations, o.equations) and self._on_one_level(piece, o) for o, _ in found):
                 continue
             place = self._position(piece.at, piece.exact)
             if place != "inside":
@@ -671,7 +670,7 @@ class _Search:
         whole = whole if whole.leading_coefficient() > 0 else -whole
         symbols = (*self.variables, sp.Integer(1), sp.Integer(1) if self.generator is None else self.generator)
         monomials = [(c, sp.Mul(*(x ** int(p) for x, p in zip(symbols, a, strict=True)))) for a, c in whole.terms()]
-        return sp.Add(*(_rational(c) * monomial for c, monomial in monomials))
+        return sp.Add(*(as_rational(c) * monomial for c, monomial in monomials))
 
     def _holds(self, zero_set: ZeroSet, zero: Zero) -> bool | None:
         """Whether a zero lies on a set; None when that is not decided."""
@@ -683,11 +682,7 @@ class _Search:
         return False if field.excludes(zero.box, BITS) else None
 
 
-# --- small exact algebra -------------------------------------------------------------------------
-
-
-def _rational(value: fmpq) -> sp.Rational:
-    return sp.Rational(int(value.p), int(value.q))
+# --- small things --------------------------------------------------------------------------------
 
 
 def _powers(element: ANP) -> list[fmpq]:
@@ -722,156 +717,5 @@ def _bezout_sentence(bound: int, real: int) -> str:
     return f"all {bound} complex zeros that Bézout allows are proven, {real} of them real"
 
 
-def _value(f: fmpq_mpoly, at: Mapping[int, arb]) -> arb:
-    """A polynomial at balls."""
-    with ctx.workprec(BITS):
-        total = arb(0)
-        for a, c in f.terms():
-            term = arb(c)
-            for j, power in enumerate(a):
-                for _ in range(power):
-                    term = term * at[j]
-            total += term
-        return total
-
-
-def _closed_value(f: fmpq_mpoly, closed: Mapping[int, sp.Expr | None]) -> sp.Expr | None:
-    """An affine function of numbers known exactly; None when one of them is not."""
-    total = sp.Integer(0)
-    for a, c in f.terms():
-        j = next((j for j, power in enumerate(a) if power), None)
-        if j is not None and closed[j] is None:
-            return None
-        total += _rational(c) * (1 if j is None else closed[j])
-    return sp.expand(total)
-
-
 def _gradients(case: Case) -> list[list[fmpq_mpoly]]:
     return [[f.derivative(j) for j in case.variables] for f in case.equations]
-
-
-def _det(rows: Sequence[Sequence[fmpq_mpoly]]) -> fmpq_mpoly:
-    """A determinant by Laplace's rule, each minor once."""
-    size = len(rows)
-    minors: dict[tuple[int, ...], fmpq_mpoly] = {(): rows[0][0].context().constant(1)}
-    for k in range(1, size + 1):
-        row = rows[k - 1]
-        minors = {
-            columns: sum(
-                ((-1) ** (k - 1 - i) * row[c] * minors[columns[:i] + columns[i + 1 :]] for i, c in enumerate(columns)),
-                row[0].context().constant(0),
-            )
-            for columns in itertools.combinations(range(size), k)
-        }
-    return minors[tuple(range(size))]
-
-
-def _determinant(case: Case) -> fmpq_mpoly:
-    return _det(_gradients(case))
-
-
-def _minors(rows: Sequence[Sequence[fmpq_mpoly]], size: int) -> list[fmpq_mpoly]:
-    """All minors of a size that do not vanish identically."""
-    found = []
-    for chosen in itertools.combinations(rows, size):
-        for columns in itertools.combinations(range(len(rows[0])), size):
-            minor = _det([[row[c] for c in columns] for row in chosen])
-            if minor != 0:
-                found.append(minor)
-    return found
-
-
-def _dimension(case: Case) -> int:
-    """The dimension over C: the most variables of which no leading monomial is made alone."""
-    leading = [f.monoms()[0] for f in case.equations]
-    supports = [{j for j, power in enumerate(a) if power} for a in leading]
-    for size in range(len(case.variables), 0, -1):
-        for chosen in itertools.combinations(case.variables, size):
-            if not any(support <= set(chosen) for support in supports):
-                return size
-    return 0
-
-
-def _are_multiples(some: Sequence[fmpq_mpoly], others: Sequence[fmpq_mpoly]) -> bool:
-    """The same equations up to order and constant factors."""
-    names = [sorted(str(f / f.leading_coefficient()) for f in each if f != 0) for each in (some, others)]
-    return names[0] == names[1]
-
-
-def _implies(equations: Sequence[fmpq_mpoly], others: Sequence[fmpq_mpoly]) -> bool:
-    """Each of the other equations is a multiple of one of these: the first set lies in the second."""
-    return all(any(divmod(g, f)[1] == 0 for f in equations if f != 0) for g in others)
-
-
-def _is_rotation(A: fmpq_mat) -> bool:
-    return -A.transpose() == A
-
-
-def _is_gradient(field: PolynomialField) -> bool:
-    """F is the gradient of a potential: its derivative is symmetric."""
-    n, F = field.size, field.components
-    return all(dict(derivative(F[i], j)) == dict(derivative(F[j], i)) for i in range(n) for j in range(i))
-
-
-def _linear_symmetries(field: PolynomialField) -> tuple[fmpq_mat, ...]:
-    """A basis of {A : ⟨F(x), A x⟩ ≡ 0} for a gradient F; nothing for other fields."""
-    n, F = field.size, field.components
-    if not all(isinstance(c, fmpq) for f in F for c in f.values()):
-        return ()
-    if not _is_gradient(field):
-        return ()
-    columns: list[dict] = []
-    for i, j in itertools.product(range(n), repeat=2):
-        columns.append({(*a[:j], a[j] + 1, *a[j + 1 :]): c for a, c in F[i].items()})
-    monomials = {a: k for k, a in enumerate(sorted({a for column in columns for a in column}))}
-    matrix = fmpq_mat(len(monomials), n * n)
-    for k, column in enumerate(columns):
-        for a, c in column.items():
-            matrix[monomials[a], k] = c
-    return tuple(fmpq_mat(n, n, vector) for vector in _kernel(matrix))
-
-
-def _eigenbasis(field: PolynomialField) -> fmpq_mat | None:
-    """Orthogonal eigenvectors of the Hessian at 0, when they are rational and not the axes.
-
-    In these coordinates a rank-one risk on rotated data falls apart into products, x_j times a rest.
-    """
-    n = field.size
-    unit = [tuple(int(i == j) for i in range(n)) for j in range(n)]
-    entries = [
-        fmpq(f.get(e, 0)) if isinstance(f.get(e, fmpq(0)), fmpq) else None for f in field.components for e in unit
-    ]
-    if None in entries:
-        return None
-    hessian = fmpq_mat(n, n, entries)
-    if hessian != hessian.transpose() or all(hessian[i, j] == 0 for i in range(n) for j in range(i)):
-        return None
-    vectors: list[list[fmpq]] = []
-    for factor, _ in fmpz_poly(list(fmpq_poly(hessian.charpoly()).numer())).factor()[1]:
-        if factor.degree() != 1:
-            return None
-        root = -fmpq(factor[0]) / fmpq(factor[1])
-        for v in _kernel(hessian - fmpq_mat([[root * int(i == j) for j in range(n)] for i in range(n)])):
-            for w in vectors:
-                along = _dot(v, w) / _dot(w, w)
-                v = [a - along * b for a, b in zip(v, w, strict=True)]
-            vectors.append(v)
-    return fmpq_mat(n, n, [vectors[j][i] for i in range(n) for j in range(n)])
-
-
-def _dot(v: Sequence[fmpq], w: Sequence[fmpq]) -> fmpq:
-    return sum((a * b for a, b in zip(v, w, strict=True)), fmpq(0))
-
-
-def _kernel(matrix: fmpq_mat) -> list[list[fmpq]]:
-    reduced, rank = matrix.rref()
-    width = matrix.ncols()
-    pivots = [next(j for j in range(width) if reduced[i, j] != 0) for i in range(rank)]
-    basis = []
-    for free in (j for j in range(width) if j not in pivots):
-        vector = [fmpq(0)] * width
-        vector[free] = fmpq(1)
-        for i, j in enumerate(pivots):
-            vector[j] = -reduced[i, free]
-        basis.append(vector)
-    return basis

@@ -29,8 +29,9 @@ from .polynomial_field import Exponent, Terms
 
 __all__ = ["QuotientAlgebra", "groebner_basis", "quotient_algebra", "real_roots"]
 
-LONGEST, WIDEST = 5_000, 60_000
-"""Terms in a polynomial and bits in a coefficient past which Buchberger's algorithm is taken to be lost."""
+LONGEST, WIDEST = 200, 60_000
+"""Terms in a polynomial and bits in a coefficient past which Buchberger's algorithm is taken to be lost. A reduced
+polynomial has at most as many terms as the algebra has dimensions, and one."""
 
 STARTS = 4_000, 500
 """Bits at which the algorithm is first stopped, for its polynomials to be reduced by each other and made
@@ -47,7 +48,7 @@ def groebner_basis(equations: Sequence[Terms], size: int) -> tuple[Terms, ...] |
     ({(2, 0): 1, (0, 1): -1}, {(1, 1): 1, (0, 0): -1}, {(0, 2): 1, (1, 0): -1})
     """
     ring = fmpz_mpoly_ctx.get([f"x{j}" for j in range(size)], "degrevlex")
-    start = [ring.from_dict(_integral(f)) for f in equations]
+    start = [ring.from_dict(_integral(f)) for f in equations if f]
     reduced = next(filter(None, (_buchberger(start, bits) for bits in STARTS)), None)
     if reduced is None:
         return None
