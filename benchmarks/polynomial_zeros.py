@@ -1,6 +1,6 @@
 """All stationary points of polynomial risks: how long with proof, and what others find on the same problem.
 
-    python benchmarks/polynomial_zeros.py [--rivals]
+    python benchmarks/polynomial_zeros.py [--rivals] [WORD]     (risks with the word in their name)
 
 For each risk: paths (Bézout's number), real stationary points, whether the list is proven complete, the best of
 three times of `polynomial_zeros` alone, and of `stationary_points` with the nature of every point. With
@@ -139,7 +139,10 @@ def multi_start(gradient: list, variables: tuple, starts: int = 500) -> int:
 
 def main() -> None:
     print(f"{'risk':30s} {'paths':>5s} {'real':>4s} {'complete':>8s} {'seconds':>8s} {'natures':>8s}")
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
     for name, (expr, variables) in RISKS.items():
+        if not all(word in name for word in words):
+            continue
         expr = sp.expand(expr)
         gradient = [expr.diff(v) for v in variables]
         paths = math.prod(sp.Poly(f, *variables).total_degree() for f in gradient)

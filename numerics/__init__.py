@@ -10,6 +10,7 @@ from .compile import compile, gradient, value  # isort: skip
 from .balls import ball, compile_ball  # isort: skip
 from .simulators import Simulator, losses, simulate  # isort: skip
 from .certify import certified_zeros  # isort: skip
+from .polynomial_zeros import polynomial_zeros  # isort: skip
 from .solve import stationary_points  # isort: skip
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "compile_ball",
     "gradient",
     "losses",
+    "polynomial_zeros",
     "simulate",
     "stationary_points",
     "value",

@@ -257,10 +257,10 @@ class _Search:
         return (*found, minimal)
 
     def _framed(self, equations: tuple[fmpq_mpoly, ...], P: fmpq_mat) -> tuple[fmpq_mpoly, ...]:
-        """Pᵀ F(P y): the gradient in other coordinates."""
+        """Pᵀ F(P y), the gradient in other coordinates, and the equations that are not of F."""
         turned = [f.compose(*self._linear(P), ctx=self.ring) for f in equations]
         zero, n = self.ring.constant(0), self.size
-        return tuple(sum((turned[i] * P[i, j] for i in range(n)), zero) for j in range(n))
+        return (*(sum((turned[i] * P[i, j] for i in range(n)), zero) for j in range(n)), *turned[n:])
 
     def _linear(self, P: fmpq_mat) -> list[fmpq_mpoly]:
         """P y as polynomials, the further variables as they are."""
