@@ -27,7 +27,7 @@ from functools import cached_property
 
 import numpy as np
 import sympy as sp
-from flint import arb, ctx, fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpz_poly
+from flint import arb, arb_mat, ctx, fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpz_poly
 from sympy.polys.constructor import construct_domain
 from sympy.polys.polyclasses import ANP
 
@@ -37,13 +37,14 @@ from theory.stationary import Box
 from .cells import rational_hull
 from .certify import Zero, certified_zeros
 from .complex_zeros import complex_zeros
-from .exact_numbers import PRECISIONS, constant_ball, exact_ends, excludes_zero, simplest_fraction
+from .exact_numbers import PRECISIONS, constant_ball, exact_ends, simplest_fraction
 from .exact_polynomials import are_multiples, as_rational, ball_at, determinant, dimension_of, exact_at, implies, minors
 from .krawczyk import Point, is_apart, is_inside, krawczyk, lies_in
 from .linear_symmetries import eigenbasis, is_gradient, is_rotation, linear_symmetries, potential_at
 from .polynomial_field import PolynomialField, Terms, terms_of
 from .quotient_algebra import QuotientAlgebra, quotient_algebra, real_roots
 from .real_cases import Case, alternatives, consequences
+from .signature import signature
 
 __all__ = ["RealZeros", "ZeroSet", "is_polynomial", "polynomial_zeros"]
 
@@ -55,6 +56,9 @@ REPRESENTED = 32
 
 SMALL = 16
 """Up to so many paths the quotient algebra is quicker than a homotopy."""
+
+MINORS = 500
+"""So many minors are asked to vanish together, at most."""
 
 BITS = PRECISIONS[1]
 
@@ -401,23 +405,22 @@ class _Search:
         if not points:
             self.open.append(f"no real point was found on a complex set of dimension {dimension}")
             return
-        generators = self._symmetries(case)
-        moved = minors(generators, dimension) if generators else []
+        directions = self._symmetries(case)
         if len(case.equations) == codimension:
-            irregular = minors(_gradients(case), codimension)
-        elif moved:
-            irregular = moved
+            rows, rank = _gradients(case), codimension
         else:
+            rows, rank = directions, dimension
+        if math.comb(len(rows), rank) * math.comb(len(rows[0]) if rows else 0, rank) > MINORS or len(rows) < rank:
             self.open.append(f"the dimension of a set of zeros (at most {dimension}) was not proven")
             return
-        if not self._is_empty(case.with_equations(*irregular)):
+        if not self._is_empty(case.with_equations(*minors(rows, rank))):
             self.open.append(f"a set of zeros of dimension {dimension} may have singular points")
         for point in points:
-            if not any(excludes_zero(ball_at(f, point)) for f in irregular):
+            if _rank_at(rows, point) < rank:
                 self.open.append(f"a set of zeros is not seen to be a manifold at {_short(point)}")
                 continue
             symmetry = ""
-            if any(excludes_zero(ball_at(f, point)) for f in moved):
+            if directions and _rank_at(directions, point) >= dimension:
                 symmetry = "rotations" if all(is_rotation(A) for A in self._generators) else "linear symmetries"
             values = tuple(point[j] for j in case.variables)
             self._keep(case, values, tuple(map(_fraction_of, values)), None, dimension, symmetry)
@@ -715,6 +718,13 @@ def _proof(parts: Sequence[str]) -> str:
 
 def _bezout_sentence(bound: int, real: int) -> str:
     return f"all {bound} complex zeros that Bézout allows are proven, {real} of them real"
+
+
+def _rank_at(rows: Sequence[Sequence[fmpq_mpoly]], point: Mapping[int, arb]) -> int:
+    """A rank that a matrix of polynomials is proven to have at a point: positive eigenvalues of M Mᵀ."""
+    with ctx.workprec(BITS):
+        M = arb_mat([[ball_at(f, point) for f in row] for row in rows])
+        return signature(M * M.transpose())[0]
 
 
 def _gradients(case: Case) -> list[list[fmpq_mpoly]]:
