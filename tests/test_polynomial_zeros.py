@@ -192,7 +192,7 @@ def bowls(draw, variables):
     return sum(k * m for k, m in zip(coefficients, inner, strict=True)) + total * sum(v**4 for v in variables)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(bowls([x, y]))
 def test_two_variables_agree_with_resultants(expr):
     """After a generic shear the real roots of the resultant are the real zeros, one each."""
@@ -208,7 +208,7 @@ def test_two_variables_agree_with_resultants(expr):
         assert len(points) <= radical.count_roots()
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(bowls([x, y, z]))
 def test_three_variables_agree_with_the_trace_form(expr):
     """Paths and balls on one side, a Gröbner basis and Hermite's signature on the other."""
@@ -220,7 +220,7 @@ def test_three_variables_agree_with_the_trace_form(expr):
         assert found.complete and len(found.real) == real
 
 
-@settings(max_examples=5)
+@settings(max_examples=4)
 @given(st.lists(st.integers(1, 5), min_size=4, max_size=4), st.integers(-3, 3), st.integers(1, 4))
 def test_the_indices_of_four_coupled_wells_add_up(weights, tilt, coupling):
     v = w[:4]
@@ -232,7 +232,7 @@ def test_the_indices_of_four_coupled_wells_add_up(weights, tilt, coupling):
         assert sum((-1) ** p.certificate.signature[1] for p in points) == 1
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(bowls([x, y]), st.integers(-3, 3), st.integers(-3, 3))
 def test_a_change_of_coordinates_moves_points_and_keeps_natures(expr, shift, shear):
     points = stationary(expr, [x, y])
