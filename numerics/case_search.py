@@ -63,7 +63,18 @@ Ends = tuple[tuple[sp.Expr, sp.Expr], ...]
 
 @dataclass(frozen=True)
 class Piece:
-    """Zeros that a case was found to hold: a point, or a set by one of its points."""
+    """Zeros that a case was found to hold: a point, or a set by one of its points.
+
+    Args:
+        at: a ball for each variable of the system.
+        exact: the coordinates that are known exactly, None for the others.
+        dimension: 0 for a point, otherwise that of the set.
+        equations: those of the case, in the system's variables.
+        region: a box in which the point is the system's only zero, and a simple one; None when not looked for.
+        symmetry: what moves the point along its set, as a phrase.
+        own: the point in the coordinates of the case, by the ring's variables.
+        case: points of one case share the number; they are all its zeros, in disjoint balls.
+    """
 
     at: Point
     exact: tuple[sp.Expr | None, ...]
@@ -72,7 +83,7 @@ class Piece:
     region: Point | None = None
     symmetry: str = ""
     own: Mapping[int, arb] = field(default_factory=dict)
-    """The point in the coordinates of the case, by the ring's variables."""
+    case: int = -1
 
 
 @dataclass(frozen=True)
@@ -293,33 +304,32 @@ class CaseSearch:
         """Infinitely many zeros, over C at least: a manifold of real ones, if that can be proven."""
         dimension = dimension_of(case.equations, case.variables)
         codimension = len(case.variables) - dimension
-        points = self._points_on(case, dimension)
-        if not points:
-            self.open.append(f"no real point was found on a complex set of dimension {dimension}")
-            return
         directions = self._symmetries(case)
         if len(case.equations) == codimension:
             rows, rank = _gradients(case), codimension
         else:
             rows, rank = directions, dimension
-        if math.comb(len(rows), rank) * math.comb(len(rows[0]) if rows else 0, rank) > MINORS or len(rows) < rank:
+        if len(rows) < rank or math.comb(len(rows), rank) * math.comb(len(rows[0]), rank) > MINORS:
             self.open.append(f"the dimension of a set of zeros (at most {dimension}) was not proven")
+            return
+        points = self._points_on(case, dimension, rows, rank)
+        if not points:
+            self.open.append(f"no real point was found where a complex set of dimension {dimension} is a manifold")
             return
         if not self._is_empty(case.with_equations(*minors(rows, rank))):
             self.open.append(f"a set of zeros of dimension {dimension} may have singular points")
         for point in points:
-            if _rank_at(rows, point) < rank:
-                self.open.append(f"a set of zeros is not seen to be a manifold at {_short(point)}")
-                continue
-            symmetry = ""
-            if directions and _rank_at(directions, point) >= dimension:
-                symmetry = "rotations" if all(is_rotation(A) for A in self._generators) else "linear symmetries"
+            moves = directions and _rank_at(directions, point) >= dimension
+            turns = all(is_rotation(A) for A in self._generators)
+            symmetry = ("rotations" if turns else "linear symmetries") if moves else ""
             values = tuple(point[j] for j in case.variables)
             self._keep(case, values, tuple(map(_fraction_of, values)), None, dimension, symmetry)
             self.proofs.append(f"a manifold of dimension {dimension}")
 
-    def _points_on(self, case: Case, dimension: int) -> list[dict[int, arb]]:
-        """Real zeros of a case on one of a few rational slices, one for each level of the potential met."""
+    def _points_on(
+        self, case: Case, dimension: int, rows: Sequence[Sequence[fmpq_mpoly]], rank: int
+    ) -> list[dict[int, arb]]:
+        """Real zeros of a case on one of a few rational slices, where rows have their rank: one a level met."""
         for place in itertools.combinations(case.variables, dimension):
             for values in itertools.islice(itertools.product(*(self._slices(j) for j in place)), 12):
                 inner = self._inner()
@@ -327,8 +337,10 @@ class CaseSearch:
                 inner._settle(case.with_equations(*cuts), _History(cut=True))
                 found: list[Piece] = []
                 for piece in inner.pieces:
+                    if piece.dimension or position_in(self.ends, piece) != "inside":
+                        continue
                     new = not any(on_one_level(self.field, piece, other) for other in found)
-                    if new and piece.dimension == 0 and position_in(self.ends, piece) == "inside":
+                    if new and _rank_at(rows, piece.own) >= rank:
                         found.append(piece)
                 if found:
                     return [dict(piece.own) for piece in found]
@@ -400,7 +412,9 @@ class CaseSearch:
             back = self._linear(self.frame.inv())
             place, known = tuple(ball_at(f, at) for f in forms), tuple(exact_at(f, closed) for f in forms)
             equations, region = tuple(f.compose(*back, ctx=self.ring) for f in equations), None
-        self.pieces.append(Piece(place, known, dimension + len(free), equations, region, symmetry, at))
+        self.pieces.append(
+            Piece(place, known, dimension + len(free), equations, region, symmetry, at, len(self.proofs))
+        )
 
     def _is_generator(self, ball: arb) -> bool:
         """Whether a root of the minimal polynomial is the generator, and not one of its conjugates."""

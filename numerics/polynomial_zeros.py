@@ -233,7 +233,8 @@ class _Reading:
         terms = [terms_of(f, self.variables) for f in map(self._as_expr, piece.equations)]
         if any(any(a[len(self.variables) :]) for f in piece.equations for a in f.monoms()):
             return False  # t or a generator takes part
-        rivals = [p for p in self.search.pieces if p is not piece and not p.dimension and not is_apart(p.at, piece.at)]
+        others = [p for p in self.search.pieces if p is not piece and p.case == piece.case]
+        rivals = [p for p in others if not is_apart(p.at, piece.at)]
         return not rivals and all(f is not None and self._vanishes(f, guess) for f in terms)
 
     @staticmethod

@@ -48,8 +48,8 @@ def stationary_points(
 
     Args:
         risk: smooth in its parameters, every other symbol given a number (`risk.restrict`).
-        domain: intervals for the parameters, closed and bounded, perhaps with conditions; by
-            default the risk's own.
+        domain: intervals for the parameters, closed and bounded (±oo is allowed where the gradient
+            is polynomial), perhaps with conditions; by default the risk's own.
         manifold: None for the plain gradient; or the inverse metric g⁻¹ by parameter (1 where
             none is given), or in the parameters' order: `{kappa: 1 - kappa**2, nu: 1 - nu**2}` for
             the overlaps of unit vectors.
