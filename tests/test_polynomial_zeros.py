@@ -10,16 +10,19 @@ from functools import cache
 import numpy as np
 import pytest
 import sympy as sp
-from flint import arb, fmpq, fmpz_poly
+from flint import arb, fmpq, fmpq_mpoly_ctx, fmpz_poly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics.complex_zeros import bezout_bound, complex_zeros, prove_zeros
 from numerics.exact_numbers import constant_ball, simplest_fraction
+from numerics.exact_polynomials import determinant
 from numerics.homotopy import path_ends
+from numerics.linear_symmetries import is_rotation, linear_symmetries
 from numerics.polynomial_field import PolynomialField, terms_of
 from numerics.polynomial_zeros import polynomial_zeros
 from numerics.quotient_algebra import groebner_basis, quotient_algebra, real_roots
+from numerics.real_cases import Case, alternatives
 from numerics.solve import stationary_points
 from theory.domain import Domain, FeasibleGram
 from theory.risk import Risk
@@ -325,6 +328,103 @@ def test_zeros_at_infinity_are_not_missed_ones():
     field = field_of(two_layers(MAP, R(1, 10)), w[:4])
     assert bezout_bound(field) == 81
     assert quotient_algebra(groebner_basis(field.components, 4), 4).counts() == (9, 5)
+
+
+# --- the parts -----------------------------------------------------------------------------------
+
+small_polynomials = st.dictionaries(
+    st.tuples(st.integers(0, 3), st.integers(0, 3)), st.integers(-5, 5).filter(bool).map(fmpq), min_size=1, max_size=5
+)
+
+
+@settings(max_examples=40)
+@given(st.tuples(small_polynomials, small_polynomials), st.tuples(st.integers(-9, 9), st.integers(-9, 9)))
+def test_a_field_has_the_values_and_slopes_of_its_expressions(terms, place):
+    """Matrix of coefficients times column of monomials against sympy's substitution, in floats and balls."""
+    field = PolynomialField(terms, 2)
+    exprs = [sum(R(int(c.p), int(c.q)) * x**i * y**j for (i, j), c in f.items()) for f in terms]
+    at = dict(zip((x, y), place, strict=True))
+    values = [f.xreplace(at) if f.free_symbols else f for f in map(sp.sympify, exprs)]
+    slopes = [sp.diff(f, v).subs(at) for f in exprs for v in (x, y)]
+    balls = [arb(k) for k in place]
+    assert all(ball.contains(int(v)) for ball, v in zip(field.values(balls, 64), values, strict=True))
+    assert all(ball.contains(int(v)) for ball, v in zip(field.jacobian(balls, 64).entries(), slopes, strict=True))
+    floats, derivative = field.at(np.array(place, dtype=complex)[:, None], field.coefficients())
+    assert np.allclose(floats[:, 0], [int(v) for v in values])
+    assert np.allclose(derivative[..., 0].ravel(), [int(v) for v in slopes])
+
+
+@settings(max_examples=15)
+@given(st.integers(2, 3), st.integers(1, 3), st.integers(1, 3))
+def test_dense_systems_have_as_many_zeros_as_bezout_allows(n, d, seed):
+    rng = np.random.default_rng(seed)
+    exponents = [m for m in itertools.product(range(d + 1), repeat=n) if sum(m) <= d]
+    field = PolynomialField([{m: fmpq(int(rng.integers(1, 99))) for m in exponents} for _ in range(n)], n)
+    found = complex_zeros(field, soon())
+    assert found.complete and found.count == d**n
+
+
+RING = fmpq_mpoly_ctx.get(("x", "y", "z"), "degrevlex")
+X, Y, Z = RING.gens()
+
+
+def cases(*equations, algebraic=False):
+    return alternatives(Case(equations, (), 3, algebraic))
+
+
+def test_a_sum_of_squares_vanishes_where_all_of_them_do():
+    assert cases(X**2 + 3 * Y**4 + 2) == []
+    (case,) = cases(X**2 + 2 * Y**2)
+    assert set(map(str, case.equations)) == {"x", "y"}
+    (case,) = cases((X + Y) ** 2 + (X - 2 * Z) ** 2)
+    assert len(case.equations) == 2 and all(f.total_degree() == 1 for f in case.equations)
+    assert cases(-((X + Y) ** 2) - (X - 1) ** 2 - (X + 1) ** 2) == []
+    assert cases(X**2 - 2 * Y**2) is None and cases(X**2 + Y**2 - 1) is None and cases(X * Y + Z) is None
+
+
+def test_two_quadrics_without_a_common_real_point_are_seen():
+    sphere, cone, saddle = X**2 + Y**2 + Z**2 - 2, X**2 + 2 * Y**2 + 4 * Z**2, X**2 - Y**2 + Z**2
+    assert cases(sphere, cone + 3 * sphere, algebraic=True) == []
+    assert cases(sphere, saddle, algebraic=True) is None  # they meet
+    assert cases(sphere, cone + 3 * sphere) is None  # only looked for in a basis of the ideal
+
+
+def test_factors_make_cases_and_the_larger_of_two_is_dropped():
+    found = cases(X * (X**2 + Y**2 - 1), Y * (X**2 + Y**2 - 1))
+    assert sorted(sorted(map(str, case.equations)) for case in found) == [["x", "y"], ["x^2 + y^2 - 1"]]
+
+
+@given(st.lists(st.integers(-9, 9), min_size=16, max_size=16))
+def test_a_determinant_is_sympys(entries):
+    rows = [entries[4 * i : 4 * i + 4] for i in range(4)]
+    assert determinant([[RING.constant(k) for k in row] for row in rows]) == int(sp.Matrix(rows).det())
+
+
+def test_linear_symmetries_are_those_of_the_potential():
+    (turn,) = linear_symmetries(field_of((x**2 + y**2) ** 2 - x**2 - y**2, [x, y]))
+    assert is_rotation(turn) and not is_rotation(linear_symmetries(field_of((3 - x * y) ** 2, [x, y]))[0])
+    assert linear_symmetries(field_of(wells([x, y]), [x, y])) == ()
+    assert len(linear_symmetries(field_of((x**2 + y**2 + z**2) ** 2, [x, y, z]))) == 3
+
+
+def test_weights_sharpen_bezout():
+    """x = y², x y = 1 has three zeros, not four; y = x², y² = x again as many as the degrees say."""
+    assert bezout_bound(PolynomialField([{(1, 0): 1, (0, 2): -1}, {(1, 1): 1, (0, 0): -1}], 2)) == 3
+    assert bezout_bound(PolynomialField([{(0, 1): 1, (2, 0): -1}, {(0, 2): 1, (1, 0): -1}], 2)) == 4
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(-3, 3))
+def test_the_algebra_has_the_dimension_and_the_counts_of_its_zeros(m, n, k):
+    """x^m = k, y^n = x: dimension mn, all different unless k = 0."""
+    equations = [{(m, 0): fmpq(1), (0, 0): fmpq(-k)}, {(0, n): fmpq(1), (1, 0): fmpq(-1)}]
+    equations = [{a: c for a, c in f.items() if c != 0} for f in equations]
+    algebra = quotient_algebra(groebner_basis(equations, 2), 2)
+    real = len({r for r in np.roots([1, *[0] * (m - 1), -k]) if abs(r.imag) < 1e-9} if k else {0})
+    positive = int(k > 0) if m % 2 == 0 or k > 0 else 0
+    expected = 1 if k == 0 else real if n % 2 else 2 * positive
+    assert algebra.dimension == m * n
+    assert algebra.counts() == (m * n if k else 1, expected)
+    assert len(algebra.real_zeros()) == expected
 
 
 # --- what must not pass --------------------------------------------------------------------------
