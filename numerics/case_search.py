@@ -123,7 +123,7 @@ class CaseSearch:
         # Two more variables: one for 1 − t g, one for the number that generates the coefficients over Q.
         self.ring = fmpq_mpoly_ctx.get([f"x{j}" for j in range(self.size + 2)], "degrevlex")
         self.generator: sp.Expr | None = None
-        self.frame = eigenbasis(field)
+        self.frame: fmpq_mat | None = None
         self.pieces: list[Piece] = []
         self.open: list[str] = []
         self.proofs: list[str] = []
@@ -134,8 +134,11 @@ class CaseSearch:
         if equations is None:
             self._run_numerically()
             return
-        if self.frame is not None:
-            equations = self._framed(equations, self.frame)
+        axes = eigenbasis(self.field)
+        if axes is not None:
+            framed = self._framed(equations, axes)
+            if sum(map(len, framed)) < sum(map(len, equations)):
+                self.frame, equations = axes, framed
         self._settle(Case(equations, (), self.size + 2), _History(whole=self.generator is None))
 
     def _equations(self) -> tuple[fmpq_mpoly, ...] | None:
@@ -359,7 +362,7 @@ class CaseSearch:
     def _inner(self) -> CaseSearch:
         """A search of its own for a part of a case."""
         inner = CaseSearch(self.field, self.variables, self.ends, self.deadline, self.seconds)
-        inner.generator = self.generator
+        inner.generator, inner.frame = self.generator, self.frame
         return inner
 
     def _is_empty(self, case: Case) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy as sp
-from flint import arb, fmpq, fmpq_mpoly
+from flint import arb, fmpq, fmpq_mpoly, fmpz_poly
 
 from theory.identity import reduces_to_zero
 from theory.stationary import Box
@@ -27,6 +27,7 @@ from .exact_numbers import constant_ball, simplest_fraction
 from .exact_polynomials import as_rational, implies
 from .krawczyk import Point, is_apart, is_inside, krawczyk, lies_in
 from .polynomial_field import PolynomialField, Terms, terms_of
+from .quotient_algebra import real_roots
 
 __all__ = ["RealZeros", "ZeroSet", "is_polynomial", "polynomial_zeros"]
 
@@ -153,7 +154,8 @@ class _Reading:
 
     def answer(self) -> RealZeros:
         """Pieces as zeros and sets, those outside left out, and an honest sentence."""
-        sets = self._sets()
+        carriers = self._carriers()
+        sets = [self._zero_set(piece) for piece in carriers]
         zeros: list[Zero] = []
         middles = np.empty((0, len(self.variables)))
         unresolved: list[Box] = []
@@ -173,9 +175,9 @@ class _Reading:
                 doubt = "a zero was not enclosed tightly enough to be told from others"
             elif place == "edge":
                 doubt = "a zero at the edge of the box may lie inside or outside"
-            elif not zero.simple and (holding := [self._holds(s, zero) for s in sets]) and True in holding:
+            elif True in (on := self._sets_under(zero, piece, carriers)):
                 continue
-            elif not zero.simple and sets and None in holding:
+            elif None in on:
                 doubt = "a multiple zero may lie on a set of zeros"
             elif not all(is_apart(zero.box, known.box) for known in near):
                 doubt = "two zeros could not be told apart"
@@ -264,19 +266,37 @@ class _Reading:
         pairs = list(zip(zero.exact, known.exact, strict=True))
         return all(a is not None and b is not None and (a == b or reduces_to_zero(a - b)) for a, b in pairs)
 
-    def _sets(self) -> list[ZeroSet]:
-        """The sets of zeros, each once; one inside another says nothing new."""
-        found: list[tuple[Piece, ZeroSet]] = []
+    def _carriers(self) -> list[Piece]:
+        """The sets of zeros that meet the box, each once; one inside another says nothing new."""
+        found: list[Piece] = []
         for piece in sorted((p for p in self.search.pieces if p.dimension), key=lambda p: -p.dimension):
-            if any(implies(piece.equations, o.equations) and on_one_level(self.field, piece, o) for o, _ in found):
+            if any(implies(piece.equations, o.equations) and on_one_level(self.field, piece, o) for o in found):
                 continue
             place = position_in(self.ends, piece)
-            if place != "inside":
+            if place == "inside":
+                found.append(piece)
+            elif not self._misses(piece):
                 self.open.append("a set of zeros may or may not meet the box")
+        return found
+
+    def _misses(self, piece: Piece) -> bool:
+        """A coordinate is fixed on a set, to values outside the box."""
+        for f in piece.equations:
+            terms = terms_of(self._as_expr(f), self.variables)
+            used = {j for a in terms or () for j, power in enumerate(a) if power}
+            if len(used) != 1 or not all(isinstance(c, fmpq) for c in (terms or {}).values()):
                 continue
-            equations = tuple(f for f in map(self._as_expr, piece.equations) if f != 0)
-            found.append((piece, ZeroSet(piece.at, piece.exact, piece.dimension, equations, piece.symmetry)))
-        return [each for _, each in found]
+            (j,) = used
+            coefficients = {a[j]: int(c.p) for a, c in (terms or {}).items()}  # no fractions: see _as_expr
+            roots = real_roots(fmpz_poly([coefficients.get(k, 0) for k in range(max(coefficients) + 1)]), BITS)
+            low, high = (constant_ball(end)(BITS) if end.is_finite else None for end in self.ends[j])
+            if all((low is not None and root < low) or (high is not None and root > high) for root in roots):
+                return True
+        return False
+
+    def _zero_set(self, piece: Piece) -> ZeroSet:
+        equations = tuple(f for f in map(self._as_expr, piece.equations) if f != 0)
+        return ZeroSet(piece.at, piece.exact, piece.dimension, equations, piece.symmetry)
 
     def _as_expr(self, f: fmpq_mpoly) -> sp.Expr:
         """An equation as it is written, without fractions."""
@@ -290,12 +310,18 @@ class _Reading:
         monomials = [(c, sp.Mul(*(x ** int(p) for x, p in zip(symbols, a, strict=True)))) for a, c in whole.terms()]
         return sp.Add(*(as_rational(c) * monomial for c, monomial in monomials))
 
-    def _holds(self, zero_set: ZeroSet, zero: Zero) -> bool | None:
-        """Whether a zero lies on a set; None when that is not decided."""
+    def _sets_under(self, zero: Zero, piece: Piece, carriers: Sequence[Piece]) -> list[bool | None]:
+        """For each set whether a multiple zero lies on it; None when that is not decided. A simple one does not."""
+        return [] if zero.simple else [self._lies_on(carrier, zero, piece) for carrier in carriers]
+
+    def _lies_on(self, carrier: Piece, zero: Zero, piece: Piece) -> bool | None:
+        if implies(piece.equations, carrier.equations):
+            return True
+        equations = [f for f in map(self._as_expr, carrier.equations) if f != 0]
         if None not in zero.exact:
             at = dict(zip(self.variables, zero.exact, strict=True))
-            return all(reduces_to_zero(f.xreplace(at)) for f in zero_set.equations)
-        terms = [terms_of(f, self.variables) for f in zero_set.equations]
+            return all(reduces_to_zero(f.xreplace(at)) for f in equations)
+        terms = [terms_of(f, self.variables) for f in equations]
         field = PolynomialField([f for f in terms if f is not None], len(self.variables))
         return False if field.excludes(zero.box, BITS) else None
 
