@@ -34,11 +34,20 @@ from theory.identity import reduces_to_zero
 
 from .complex_zeros import complex_zeros
 from .exact_numbers import PRECISIONS, constant_ball, exact_ends
-from .exact_polynomials import are_multiples, as_rational, ball_at, determinant, dimension_of, exact_at, minors
+from .exact_polynomials import (
+    are_multiples,
+    as_rational,
+    ball_at,
+    closed_roots,
+    determinant,
+    dimension_of,
+    exact_at,
+    minors,
+)
 from .krawczyk import Point
 from .linear_symmetries import eigenbasis, is_gradient, is_rotation, linear_symmetries, potential_at
 from .polynomial_field import PolynomialField
-from .quotient_algebra import QuotientAlgebra, quotient_algebra, real_roots
+from .quotient_algebra import QuotientAlgebra, quotient_algebra
 from .real_cases import Case, alternatives, consequences
 from .signature import signature
 
@@ -228,24 +237,19 @@ class CaseSearch:
         degree = max(a for (a,) in terms)
         coefficients = [terms.get((i,), fmpq(0)) for i in range(degree + 1)]
         denominator = math.lcm(*(int(c.q) for c in coefficients))
-        roots = real_roots(fmpz_poly([int((c * denominator).p) for c in coefficients]), BITS)
-        closed: list[sp.Expr | None] = [None] * len(roots)
-        if degree == 2 and roots:
-            c, b, a = (as_rational(v) for v in coefficients)
-            closed = [(-b + sign * sp.sqrt(b**2 - 4 * a * c)) / (2 * a) for sign in (-1, 1)]
-            closed.sort(key=lambda value: float(constant_ball(value)(BITS).mid()))
-        for root, value in zip(roots, closed, strict=True):
-            self._keep(case, (root,), (value,))
+        for root, exact in closed_roots(fmpz_poly([int((c * denominator).p) for c in coefficients]), BITS):
+            self._keep(case, (root,), (exact,))
         self.proofs.append("real roots isolated exactly")
 
     def _settle_by_bezout(self, case: Case, history: _History) -> None:
         """As many proven zeros as there can be, or else algebra."""
         found = complex_zeros(PolynomialField(case.terms(), len(case.variables)), self.deadline)
         if not found.complete:
-            known = tuple(box for box, _ in found.real)
-            for box in known:
-                self._keep(case, box, (None,) * len(box))
+            known, before = tuple(box for box, _ in found.real), len(self.open)
             self._settle_algebraically(case, replace(history, square=case, known=known))
+            if len(self.open) > before:  # what is proven stays
+                for box in known:
+                    self._keep(case, box, (None,) * len(box))
             return
         for box, region in found.real:
             self._keep(case, box, (None,) * len(box), region if history.whole else None)
@@ -278,14 +282,12 @@ class CaseSearch:
         """Finitely many zeros: Hermite counts the real ones."""
         distinct, real = algebra.counts()
         sentence = f"{real} of {distinct} different complex zeros real (Hermite's form)"
-        if len(history.known) == real:
-            pass  # these are all, and noted
-        elif algebra.dimension <= REPRESENTED:
-            for box in algebra.real_zeros(BITS):
-                self._keep(case, box, (None,) * len(box))
-        else:
+        small = algebra.dimension <= REPRESENTED
+        if len(history.known) < real and not small:
             self.open.append(f"{len(history.known)} of {real} real zeros found")
             return
+        for box in history.known if len(history.known) == real else algebra.real_zeros(BITS):
+            self._keep(case, box, algebra.exactly(box) if small else (None,) * len(box))
         self.proofs.append(sentence)
 
     def _cut(self, square: Case) -> None:

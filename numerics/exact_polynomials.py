@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import sympy as sp
-from flint import arb, ctx, fmpq, fmpq_mpoly
+from flint import arb, ctx, fmpq, fmpq_mpoly, fmpz_poly
 
 from .exact_numbers import PRECISIONS
 
@@ -14,11 +14,13 @@ __all__ = [
     "are_multiples",
     "as_rational",
     "ball_at",
+    "closed_roots",
     "determinant",
     "dimension_of",
     "exact_at",
     "implies",
     "minors",
+    "real_roots",
 ]
 
 
@@ -98,3 +100,34 @@ def are_multiples(some: Sequence[fmpq_mpoly], others: Sequence[fmpq_mpoly]) -> b
 def implies(equations: Sequence[fmpq_mpoly], others: Sequence[fmpq_mpoly]) -> bool:
     """Each of the other equations is a multiple of one of these: the first set lies in the second."""
     return all(any(divmod(g, f)[1] == 0 for f in equations if f != 0) for g in others)
+
+
+def real_roots(polynomial: fmpz_poly, precision: int = PRECISIONS[1]) -> tuple[arb, ...]:
+    """The different real roots of a polynomial, isolated.
+
+    >>> [round(float(root), 3) for root in real_roots(fmpz_poly([0, -2, 0, 1]))]
+    [-1.414, 0.0, 1.414]
+    """
+    with ctx.workprec(precision):
+        roots = [root.real for root, _ in polynomial.complex_roots() if root.imag == 0]
+    return tuple(sorted(roots, key=lambda root: float(root.mid())))
+
+
+def closed_roots(polynomial: fmpz_poly, precision: int = PRECISIONS[1]) -> list[tuple[arb, sp.Expr | None]]:
+    """The different real roots of a polynomial, each with its closed form when it is the root of a quadratic.
+
+    >>> [exact for _, exact in closed_roots(fmpz_poly([2, -4, -1, 2]))]
+    [-sqrt(2), 1/2, sqrt(2)]
+    """
+    found: list[tuple[arb, sp.Expr | None]] = []
+    for factor, _ in polynomial.factor()[1]:
+        roots: list[sp.Expr | None] = [None] * factor.degree()
+        if factor.degree() == 1:
+            roots = [-sp.Rational(int(factor[0]), int(factor[1]))]
+        elif factor.degree() == 2:
+            c, b, a = (sp.Integer(int(k)) for k in factor)
+            root, middle = sp.sqrt(b**2 - 4 * a * c) / (2 * abs(a)), -b / (2 * a)
+            roots = [middle - root, middle + root]
+        balls = real_roots(factor, precision)
+        found += zip(balls, roots[: len(balls)], strict=True)
+    return sorted(found, key=lambda pair: float(pair[0].mid()))

@@ -24,10 +24,9 @@ from .case_search import BITS, CaseSearch, Ends, Piece, on_one_level, position_i
 from .cells import rational_hull
 from .certify import Zero, certified_zeros
 from .exact_numbers import constant_ball, simplest_fraction
-from .exact_polynomials import as_rational, implies
+from .exact_polynomials import as_rational, implies, real_roots
 from .krawczyk import Point, is_apart, is_inside, krawczyk, lies_in
 from .polynomial_field import PolynomialField, Terms, terms_of
-from .quotient_algebra import real_roots
 
 __all__ = ["RealZeros", "ZeroSet", "is_polynomial", "polynomial_zeros"]
 

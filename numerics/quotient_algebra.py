@@ -21,13 +21,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import sympy as sp
 from flint import arb, ctx, fmpq, fmpq_mat, fmpq_poly, fmpz_mpoly, fmpz_mpoly_ctx, fmpz_mpoly_vec, fmpz_poly
 
 from .exact_numbers import PRECISIONS
+from .exact_polynomials import closed_roots, real_roots
 from .krawczyk import Point
 from .polynomial_field import Exponent, Terms
 
-__all__ = ["QuotientAlgebra", "groebner_basis", "quotient_algebra", "real_roots"]
+__all__ = ["QuotientAlgebra", "groebner_basis", "quotient_algebra"]
 
 LONGEST, WIDEST = 200, 60_000
 """Terms in a polynomial and bits in a coefficient past which Buchberger's algorithm is taken to be lost. A reduced
@@ -137,6 +139,17 @@ class QuotientAlgebra:
         with ctx.workprec(precision):
             return tuple(tuple(_at(g, u) / _at(denominator, u) for g in numerators) for u in values)
 
+    def exactly(self, zero: Point) -> tuple[sp.Expr | None, ...]:
+        """The coordinates of a real zero that are rational or roots of a quadratic, None for the others."""
+        return tuple(self._coordinate(M, ball) for M, ball in zip(self.multiplications, zero, strict=True))
+
+    @staticmethod
+    def _coordinate(M: fmpq_mat, ball: arb) -> sp.Expr | None:
+        """A coordinate is an eigenvalue of its multiplication: the one real root in its ball, if there is one."""
+        roots = closed_roots(fmpz_poly(list(fmpq_poly(M.charpoly()).numer())))
+        near = [exact for root, exact in roots if root.overlaps(ball)]
+        return near[0] if len(near) == 1 else None
+
     def _represented(self, v: fmpq_mat, u: fmpq_mat, horner: list[fmpq_poly]) -> fmpq_poly:
         """g_v = Σ_i tr(M_v M_uⁱ) H_{r−1−i}."""
         total, power = fmpq_poly([]), v
@@ -182,17 +195,6 @@ def _at(polynomial: fmpq_poly, x: arb) -> arb:
     for c in reversed(list(polynomial)):
         value = value * x + arb(c)
     return value
-
-
-def real_roots(polynomial: fmpz_poly, precision: int = PRECISIONS[1]) -> tuple[arb, ...]:
-    """The different real roots of a polynomial, isolated.
-
-    >>> [round(float(root), 3) for root in real_roots(fmpz_poly([0, -2, 0, 1]))]
-    [-1.414, 0.0, 1.414]
-    """
-    with ctx.workprec(precision):
-        roots = [root.real for root, _ in polynomial.complex_roots() if root.imag == 0]
-    return tuple(sorted(roots, key=lambda root: float(root.mid())))
 
 
 def quotient_algebra(basis: Sequence[Terms], size: int) -> QuotientAlgebra | None:

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from numerics.complex_zeros import bezout_bound, complex_zeros, prove_zeros
 from numerics.exact_numbers import constant_ball, simplest_fraction
-from numerics.exact_polynomials import determinant
+from numerics.exact_polynomials import determinant, real_roots
 from numerics.homotopy import path_ends
 from numerics.linear_symmetries import is_rotation, linear_symmetries
 from numerics.polynomial_field import PolynomialField, terms_of
 from numerics.polynomial_zeros import polynomial_zeros
-from numerics.quotient_algebra import groebner_basis, quotient_algebra, real_roots
+from numerics.quotient_algebra import groebner_basis, quotient_algebra
 from numerics.real_cases import Case, alternatives
 from numerics.solve import stationary_points
 from theory.domain import Domain, FeasibleGram
@@ -494,6 +494,13 @@ def test_a_zero_that_cannot_be_told_from_the_border_is_unresolved():
     middle = ball.mid().fmpq()
     found = polynomial_zeros([x**5 - x - 1], [x], {x: (0, R(int(middle.p), int(middle.q)))})
     assert not found.complete and len(found.unresolved) == 1 and "edge" in found.termination
+
+
+def test_a_border_through_one_exact_coordinate_is_decided():
+    """The zero (0.57…, −3, 0.43…), two coordinates of degree three, lies on the border y = −3."""
+    field = [4 * x + 4 * y * z**2, 4 * x * z**2 - z, 8 * x * y * z - y + 3]
+    found = polynomial_zeros(field, [x, y, z], dict.fromkeys((x, y, z), (-3, 3)))
+    assert found.complete and {zero.exact for zero in found} == {(0, 3, 0), (None, -3, None)}
 
 
 def test_half_lines_are_domains_too():
