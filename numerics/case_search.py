@@ -62,6 +62,9 @@ REPRESENTED = 32
 SMALL = 16
 """Up to so many paths the quotient algebra is quicker than a homotopy."""
 
+RADICALS = 3
+"""So many different roots in the coefficients are written by one number; its degree doubles with each, at least."""
+
 MINORS = 500
 """So many minors are asked to vanish together, at most."""
 
@@ -139,10 +142,13 @@ class CaseSearch:
 
     def run(self) -> None:
         """Settle the whole system."""
+        if not self._is_rational() and self._run_numerically():
+            return
         equations = self._equations()
         if equations is None:
-            self._run_numerically()
+            self.open.append("more zeros are not excluded, and no exact rule applies to these coefficients")
             return
+        self.pieces = []  # exact cases say more
         axes = eigenbasis(self.field)
         if axes is not None:
             framed = self._framed(equations, axes)
@@ -153,10 +159,11 @@ class CaseSearch:
     def _equations(self) -> tuple[fmpq_mpoly, ...] | None:
         """F over Q; algebraic coefficients in powers of one number, whose minimal polynomial joins the equations."""
         parts = self.field.components
-        if all(isinstance(c, fmpq) for f in parts for c in f.values()):
+        if self._is_rational():
             return tuple(self.ring.from_dict({(*a, 0, 0): c for a, c in f.items()}) for f in parts)
         irrational = list(dict.fromkeys(c for f in parts for c in f.values() if not isinstance(c, fmpq)))
-        if not all(c.is_algebraic for c in irrational):
+        radicals = set().union(*(c.atoms(sp.Pow) for c in irrational))
+        if not all(c.is_algebraic for c in irrational) or len(radicals) > RADICALS:
             return None
         number_field, elements = construct_domain(irrational, extension=True)
         if not number_field.is_Algebraic:
@@ -186,18 +193,19 @@ class CaseSearch:
         y, zero, n = self.ring.gens(), self.ring.constant(0), self.size
         return [*(sum((y[j] * P[i, j] for j in range(n)), zero) for i in range(n)), *y[n:]]
 
-    def _run_numerically(self) -> None:
-        """Coefficients that are not rational: Bézout's count or nothing."""
+    def _is_rational(self) -> bool:
+        return all(isinstance(c, fmpq) for f in self.field.components for c in f.values())
+
+    def _run_numerically(self) -> bool:
+        """Bézout's count with balls for coefficients; whether it was reached."""
         if min(self.field.degrees) < 1 or math.prod(self.field.degrees) > PATHS:
-            self.open.append("no exact rule applies to these coefficients")
-            return
+            return False
         found = complex_zeros(self.field, self.deadline)
         nothing = (None,) * self.size
         self.pieces += [Piece(box, nothing, region=region) for box, region in found.real]
         if found.complete:
             self.proofs.append(_bezout_sentence(found.bound, len(found.real)))
-        else:
-            self.open.append(f"{found.count} of at most {found.bound} complex zeros proven, the others not excluded")
+        return found.complete
 
     def _settle(self, case: Case, history: _History) -> None:
         """Take a case apart, or find its zeros."""

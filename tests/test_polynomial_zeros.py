@@ -128,6 +128,9 @@ COUNTED = {
     "monkey saddle in a bowl": (x**3 - 3 * x * y**2 + (x**2 + y**2) ** 2, [x, y], (3, 0, 0, 1)),
     "square root of two in it": (x**4 - sp.sqrt(2) * x**2 + x * y + y**2, [x, y], (2, 1, 0, 0)),
     "two square roots in it": (x**4 - sp.sqrt(2) * x**2 + sp.sqrt(3) * y**2 * x + 2 * y**4 - x, [x, y], (3, 2, 0, 0)),
+    "four square roots in it": (
+        x**4 + sp.sqrt(2) * y**4 - sp.sqrt(3) * x**2 - sp.sqrt(5) * y**2 + sp.sqrt(7) * x * y, [x, y], (2, 2, 1, 0)
+    ),
     "pi in it": (x**4 - sp.pi * x**2 + y**2 * x + 2 * y**4 - x, [x, y], (3, 3, 1, 0)),
 }  # fmt: skip
 
@@ -523,6 +526,14 @@ def test_an_orbit_outside_the_conditions_is_not_claimed():
 def test_a_metric_is_part_of_the_system():
     found = stationary_points(Risk(x * y, (x, y)), {x: (-1, 1), y: (-1, 1)}, (1 - x**2, 1 - y**2))
     assert found.complete and {(p[x], p[y]) for p in found} == {(0, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)}
+
+
+def test_coefficients_that_are_not_algebraic_leave_double_zeros_open():
+    """(x² − e)³: no exact rule applies, and the subdivision says where it could not decide."""
+    field = [sp.expand(sp.diff((x**2 - sp.E) ** 3, x)), 2 * y]
+    everywhere_, inside = polynomial_zeros(field, [x, y]), polynomial_zeros(field, [x, y], {x: (-1, 1), y: (-1, 1)})
+    assert not everywhere_.complete and everywhere_.unresolved == (((x, -sp.oo, sp.oo), (y, -sp.oo, sp.oo)),)
+    assert inside.complete and [zero.exact for zero in inside] == [(0, 0)]
 
 
 @pytest.mark.parametrize(
