@@ -212,11 +212,7 @@ class CaseSearch:
         if time.monotonic() > self.deadline:
             self.open.append(f"stopped after {self.seconds:g} s; give more seconds")
             return
-        try:
-            parts = alternatives(case)
-        except OverflowError as error:
-            self.open.append(f"too many products to take apart ({error})")
-            parts = []
+        parts = alternatives(case)
         if parts is not None:
             whole = history.whole and len(parts) == 1 and are_multiples(parts[0].equations, case.equations)
             for part in parts:

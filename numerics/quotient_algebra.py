@@ -63,8 +63,9 @@ def _buchberger(start: list[fmpz_mpoly], bits: int) -> fmpz_mpoly_vec | None:
     """FLINT's algorithm, started again from its own reduced polynomials whenever coefficients get too wide."""
     ring = start[0].context()
     now = fmpz_mpoly_vec(start, ring)
+    longest = max(LONGEST, *map(len, start))
     while bits <= WIDEST:
-        found, finished = now.buchberger_naive(limits=(2_000, LONGEST, bits))
+        found, finished = now.buchberger_naive(limits=(2_000, longest, bits))
         # Stopped early it returns only some of the ideal: the equations themselves go back in.
         gathered = found if finished else fmpz_mpoly_vec([*start, *found], ring)
         reduced = fmpz_mpoly_vec([f.primitive()[1] for f in gathered.autoreduction() if f != 0], ring)

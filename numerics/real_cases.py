@@ -51,8 +51,9 @@ class Case:
     @property
     def variables(self) -> tuple[int, ...]:
         """The variables that occur in the equations."""
-        occurring = {j for f in self.equations for a in f.monoms() for j, power in enumerate(a) if power}
-        return tuple(sorted(occurring))
+        return tuple(
+            j for j, powers in enumerate(zip(*(f.degrees() for f in self.equations), strict=True)) if any(powers)
+        )
 
     @property
     def free(self) -> tuple[int, ...]:
@@ -66,14 +67,15 @@ class Case:
 
     def terms(self) -> list[Terms]:
         """The equations in the variables that occur, in their order."""
-        return [{tuple(int(a[j]) for j in self.variables): c for a, c in f.terms()} for f in self.equations]
+        variables = self.variables
+        return [{tuple(int(a[j]) for j in variables): c for a, c in f.terms()} for f in self.equations]
 
 
 def alternatives(case: Case) -> list[Case] | None:
     """The cases that a single equation or its factors lead to; none when there is no real zero.
 
     Returns:
-        None when no rule applies.
+        None when no rule applies, or factors make too many cases.
     """
     equations = _distinct(f / f.leading_coefficient() for f in case.equations if f != 0)
     if not equations:
@@ -92,7 +94,8 @@ def alternatives(case: Case) -> list[Case] | None:
     if choices == [(f,) for f in equations] and len(equations) == len(case.equations):
         basis = _span(equations)
         return None if len(basis) == len(equations) else [Case(basis, case.fixed, case.size)]
-    return [Case(chosen, case.fixed, case.size) for chosen in _minimal_choices(choices)]
+    chosen = _minimal_choices(choices)
+    return None if chosen is None else [Case(equations, case.fixed, case.size) for equations in chosen]
 
 
 def _substituted(case: Case, affine: fmpq_mpoly) -> Case:
@@ -122,17 +125,17 @@ def _distinct(polynomials: Iterable[fmpq_mpoly]) -> list[fmpq_mpoly]:
     return list({str(f): f for f in polynomials}.values())
 
 
-def _minimal_choices(choices: Sequence[Sequence[fmpq_mpoly]]) -> list[tuple[fmpq_mpoly, ...]]:
+def _minimal_choices(choices: Sequence[Sequence[fmpq_mpoly]]) -> list[tuple[fmpq_mpoly, ...]] | None:
     """One factor of every equation, as sets; a set with another one inside says nothing new."""
     named = {str(g): g for factors in choices for g in factors}
     sets: list[frozenset[str]] = [frozenset()]
     for factors in choices:
         names = [str(g) for g in factors]
         grown = {old if not old.isdisjoint(names) else old | {g} for old in sets for g in names}
+        if len(grown) > MOST:
+            return None
         ordered = sorted(grown, key=lambda names: (len(names), sorted(names)))
         sets = [s for i, s in enumerate(ordered) if not any(small < s for small in ordered[:i])]
-        if len(sets) > MOST:
-            raise OverflowError(f"expected at most {MOST} cases, got {len(sets)}")
     return [tuple(named[name] for name in sorted(names)) for names in sets]
 
 
@@ -194,13 +197,8 @@ def consequences(case: Case) -> Case | None:
 
 
 def _widened(terms: Terms, case: Case) -> dict[Exponent, fmpq]:
-    wide = {}
-    for a, c in terms.items():
-        exponent = [0] * case.equations[0].context().nvars()
-        for j, power in zip(case.variables, a, strict=True):
-            exponent[j] = power
-        wide[tuple(exponent)] = c
-    return wide
+    place = {j: k for k, j in enumerate(case.variables)}
+    return {tuple(a[place[j]] if j in place else 0 for j in range(case.size)): c for a, c in terms.items()}
 
 
 def _has_definite_combination(equations: Iterable[fmpq_mpoly]) -> bool:

@@ -31,7 +31,7 @@ from theory.stationary import Nature, StationarySet
 R = sp.Rational
 a, b, c, e = sp.symbols("a b c e", real=True)
 x, y, z = sp.symbols("x y z", real=True)
-w = sp.symbols("w1:7", real=True)
+w = sp.symbols("w1:9", real=True)
 
 
 def everywhere(variables):
@@ -94,6 +94,7 @@ QUARTIC = (
     + 3 * a**2 * b**2 + 5 * c**2 * e**2 - 4 * a**2 - 3 * e**2 + 2 * a * b * c * e - 2 * b**2
 )  # fmt: skip
 IRRATIONAL = sp.Matrix([[5, 1, 2], [1, 3, -1], [2, -1, 7]])
+FIVE = sp.Matrix(5, 5, lambda i, j: 7 + i if i == j else (i * j) % 3 - 1)
 PLANE = sp.Matrix([[3, 1], [1, 2]])
 MAP = sp.Matrix([[2, 1], [0, 3]])
 
@@ -115,6 +116,8 @@ COUNTED = {
     "autoencoder, d = 4, turned": (autoencoder(turned(1, 2, 3, 5)), w[:4], (2, 6, 1, 0)),
     "autoencoder, d = 2, irrational": (autoencoder(PLANE), w[:2], (2, 2, 1, 0)),
     "autoencoder, d = 3, irrational": (autoencoder(IRRATIONAL), w[:3], (2, 4, 1, 0)),
+    "autoencoder, d = 5, irrational": (autoencoder(FIVE), w[:5], (2, 8, 1, 0)),
+    "autoencoder, d = 8": (autoencoder(sp.diag(*range(1, 9))), w[:8], (2, 14, 1, 0)),
     "factorisation, d = 2": (factorisation(sp.diag(1, 2)), w[:2], (2, 2, 1, 0)),
     "factorisation, d = 3": (factorisation(sp.diag(1, 2, 4)), w[:3], (2, 4, 1, 0)),
     "factorisation, d = 3, irrational": (factorisation(IRRATIONAL), w[:3], (2, 4, 1, 0)),
@@ -331,6 +334,35 @@ def test_zeros_at_infinity_are_not_missed_ones():
     field = field_of(two_layers(MAP, R(1, 10)), w[:4])
     assert bezout_bound(field) == 81
     assert quotient_algebra(groebner_basis(field.components, 4), 4).counts() == (9, 5)
+
+
+NOON = [v * (x**2 + y**2 + z**2 - v**2) - R(11, 10) * v + 1 for v in (x, y, z)]
+KATSURA = [x + 2 * y + 2 * z - 1, x**2 + 2 * y**2 + 2 * z**2 - x, 2 * x * y + 2 * y * z - y]
+CAPRASSE = [
+    y**2 * z + 2 * x * y * a - 2 * x - z,
+    -(x**3) * z
+    + 4 * x * y**2 * z
+    + 4 * x**2 * y * a
+    + 2 * y**3 * a
+    + 4 * x**2
+    - 10 * y**2
+    + 4 * x * z
+    - 10 * y * a
+    + 2,
+    2 * y * z * a + x * a**2 - x - 2 * z,
+    -x * z**3 + 4 * y * z**2 * a + 4 * x * z * a**2 + 2 * y * a**3 + 4 * x * z + 4 * z**2 - 10 * y * a - 10 * a**2 + 2,
+]
+
+
+@pytest.mark.parametrize(
+    ("system", "variables", "real"),
+    [(NOON, [x, y, z], 7), (KATSURA, [x, y, z], 4), (CAPRASSE, [x, y, z, a], 18)],
+    ids=["noon, 21 zeros", "katsura, 4 zeros", "caprasse, 32 zeros, 8 of them multiple"],
+)
+def test_systems_of_the_literature(system, variables, real):
+    """Zeros at infinity in the first and the last."""
+    found = polynomial_zeros([sp.expand(f) for f in system], variables)
+    assert found.complete and len(found) == real
 
 
 # --- the parts -----------------------------------------------------------------------------------
