@@ -14,6 +14,7 @@ from .schwartz_zippel import EntrywiseAgreement, agrees_entrywise  # isort: skip
 from .gaussian_moments import Moment, gaussian_moment  # isort: skip
 from .simulators import Simulator, losses, simulate  # isort: skip
 from .certify import certified_zeros  # isort: skip
+from .polynomial_zeros import polynomial_zeros  # isort: skip
 from .solve import stationary_points  # isort: skip
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "gaussian_moment",
     "gradient",
     "losses",
+    "polynomial_zeros",
     "simulate",
     "stationary_points",
     "value",

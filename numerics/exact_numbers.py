@@ -6,9 +6,7 @@ proof of anything.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from fractions import Fraction
 
 import sympy as sp
 from flint import arb, ctx
@@ -62,10 +60,13 @@ def simplest_fraction(ball: arb, bits: int = 40) -> sp.Rational | None:
     """The fraction with the smallest denominator in a very small ball, when far simpler than the ball."""
     if not ball.is_finite() or ball.rad() > arb(2) ** (-4 * bits):
         return None
-    simple = _between(*(Fraction(int(end.p), int(end.q)) for end in exact_ends(ball)))
-    if max(abs(simple.numerator), simple.denominator) >= 2**bits:
-        return None
-    return sp.Rational(simple.numerator, simple.denominator)
+    low, high = exact_ends(ball)
+    if low <= 0 <= high:
+        return sp.Integer(0)
+    if low > 0:
+        return _between(low, high, 2**bits)
+    simple = _between(-high, -low, 2**bits)
+    return None if simple is None else -simple
 
 
 def exact_ends(ball: arb) -> tuple[sp.Rational, sp.Rational]:
@@ -84,14 +85,19 @@ def exact_ends(ball: arb) -> tuple[sp.Rational, sp.Rational]:
     return tuple(sp.Rational(int(end.p), int(end.q)) for end in (middle - radius, middle + radius))
 
 
-def _between(low: Fraction, high: Fraction) -> Fraction:
-    """The fraction with the smallest denominator in [low, high], by continued fractions."""
-    if low <= 0 <= high:
-        return Fraction(0)
-    if high < 0:
-        return -_between(-high, -low)
-    whole = math.ceil(low)
-    if whole <= high:
-        return Fraction(whole)
-    whole -= 1
-    return whole + 1 / _between(1 / (high - whole), 1 / (low - whole))
+def _between(low: sp.Rational, high: sp.Rational, limit: int) -> sp.Rational | None:
+    """The fraction with the smallest denominator in [low, high], low > 0, by continued fractions.
+
+    None when numerator or denominator reach the limit.
+    """
+    a, b, c, d = int(low.p), int(low.q), int(high.p), int(high.q)
+    p, q, before_p, before_q = 1, 0, 0, 1
+    while max(p, q) < limit:
+        whole = -(-a // b)
+        if whole * d <= c:
+            p, q = whole * p + before_p, whole * q + before_q
+            return sp.Rational(p, q) if max(p, q) < limit else None
+        whole -= 1
+        p, q, before_p, before_q = whole * p + before_p, whole * q + before_q, p, q
+        a, b, c, d = d, c - whole * d, b, a - whole * b
+    return None

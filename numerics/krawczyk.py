@@ -11,6 +11,8 @@ chapter 5.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Protocol
 
 import sympy as sp
 from flint import arb, arb_mat, ctx
@@ -20,6 +22,7 @@ from .exact_numbers import PRECISIONS, excludes_zero
 
 __all__ = [
     "BallField",
+    "Field",
     "Point",
     "approximate_inverse",
     "column_of",
@@ -35,6 +38,18 @@ __all__ = [
 ]
 
 Point = tuple[arb, ...]
+
+
+class Field(Protocol):
+    """What a proof asks of a field: its size, and balls around its values and its derivative."""
+
+    size: int
+
+    def values(self, point: Sequence[arb], precision: int) -> list[arb]:
+        """F(x), one ball a component."""
+
+    def jacobian(self, point: Sequence[arb], precision: int) -> arb_mat:
+        """∂F_i/∂x_j as a matrix of balls."""
 
 
 class BallField:
@@ -81,7 +96,7 @@ def identity_matrix(size: int) -> arb_mat:
 
 
 def krawczyk(
-    system: BallField, box: Point, precision: int, slope: arb_mat | None = None, value: list[arb] | None = None
+    system: Field, box: Point, precision: int, slope: arb_mat | None = None, value: list[arb] | None = None
 ) -> Point | None:
     """K(X) = m − C F(m) + (I − C J(X))(X − m): holds every zero of X; None without an inverse."""
     with ctx.workprec(precision):
@@ -113,7 +128,7 @@ def is_apart(one: Point, other: Point) -> bool:
     return any(not a.overlaps(b) for a, b in zip(one, other, strict=True))
 
 
-def newton(system: BallField, start: Sequence[arb], precision: int, steps: int = 12) -> list[arb] | None:
+def newton(system: Field, start: Sequence[arb], precision: int, steps: int = 12) -> list[arb] | None:
     """Newton's iteration on middles: a guess, proven by nobody."""
     point = [x.mid() for x in start]
     before: list[arb] = []
@@ -141,7 +156,7 @@ def _snapped(x: arb, precision: int) -> arb:
 
 
 def prove_zero(
-    system: BallField, center: Sequence[arb], radii: Sequence[arb], precision: int
+    system: Field, center: Sequence[arb], radii: Sequence[arb], precision: int
 ) -> tuple[Point, Point] | None:
     """(box, region): a zero, and the largest tried region around it proven to hold no other."""
     smallest = 3 - precision // 6
@@ -159,7 +174,7 @@ def prove_zero(
     return None if proof is None else (refine(system, proof[0], precision), proof[1])
 
 
-def refine(system: BallField, box: Point, precision: int, steps: int = 40) -> Point:
+def refine(system: Field, box: Point, precision: int, steps: int = 40) -> Point:
     """Shrink a box known to hold exactly one zero, as far as the precision goes."""
     with ctx.workprec(precision):
         least = arb(0, arb(2) ** (-2 * precision))
@@ -193,4 +208,10 @@ def jacobian_balls(
     [3.00000000000000, 2.00000000000000]
     [               0, 6.00000000000000]
     """
-    return BallField(tuple(components), tuple(variables)).jacobian(tuple(point), precision)
+    return _field(tuple(components), tuple(variables)).jacobian(tuple(point), precision)
+
+
+@lru_cache(maxsize=8)
+def _field(components: tuple[sp.Expr, ...], variables: tuple[sp.Symbol, ...]) -> BallField:
+    """A compiled field; the same one is asked for at every zero."""
+    return BallField(components, variables)

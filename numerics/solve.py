@@ -19,12 +19,13 @@ from flint import arb, arb_mat
 from theory.domain import Domain, FeasibleGram
 from theory.identity import reduces_to_zero
 from theory.risk import Risk
-from theory.stationary import Box, Certificate, Nature, StationaryPoint, StationarySet
+from theory.stationary import Box, Certificate, Nature, Orbit, StationaryPoint, StationarySet
 
 from .balls import compile_ball
-from .certify import Zero, certified_zeros
+from .certify import Zero, Zeros, certified_zeros
 from .exact_numbers import exact_ends
 from .krawczyk import jacobian_balls
+from .polynomial_zeros import RealZeros, ZeroSet, is_polynomial, polynomial_zeros
 from .signature import eigenvalue_balls, flow_signature, signature
 
 __all__ = ["is_singular", "stationary_points"]
@@ -47,8 +48,8 @@ def stationary_points(
 
     Args:
         risk: smooth in its parameters, every other symbol given a number (`risk.restrict`).
-        domain: intervals for the parameters, closed and bounded, perhaps with conditions; by
-            default the risk's own.
+        domain: intervals for the parameters, closed and bounded (±oo is allowed where the gradient
+            is polynomial), perhaps with conditions; by default the risk's own.
         manifold: None for the plain gradient; or the inverse metric g⁻¹ by parameter (1 where
             none is given), or in the parameters' order: `{kappa: 1 - kappa**2, nu: 1 - nu**2}` for
             the overlaps of unit vectors.
@@ -93,9 +94,21 @@ def stationary_points(
     gradient = risk.gradient()
     metric = _inverse_metric(manifold, variables)
     equations = [-metric[x] * gradient[x] if manifold is not None else gradient[x] for x in variables]
-    found = certified_zeros(equations, variables, {x: domain.interval(x) for x in variables}, seconds)
+    box = {x: domain.interval(x) for x in variables}
+    found: Zeros | RealZeros
+    if is_polynomial(equations, variables):
+        found = polynomial_zeros(equations, variables, box, seconds)
+    else:
+        found = certified_zeros(equations, variables, box, seconds)
     points: list[StationaryPoint] = []
     unresolved, sentence = list(found.unresolved), found.termination
+    orbits: list[Orbit] = []
+    for each in found.sets if isinstance(found, RealZeros) else ():
+        if _is_admissible(domain, variables, Zero(each.at, each.at, each.exact, simple=False)):
+            orbits.append(_orbit(variables, each))
+        else:
+            unresolved.append(tuple((x, *box[x]) for x in variables))
+            sentence += " For a set of zeros the conditions of the domain could not be decided."
     for zero in found:
         admissible = _is_admissible(domain, variables, zero)
         if admissible:
@@ -103,7 +116,13 @@ def stationary_points(
         elif admissible is None:
             unresolved.append(_certified_box(variables, zero))
             sentence += " For one zero the conditions of the domain could not be decided."
-    return StationarySet(tuple(points), (), tuple(unresolved), found.complete and not unresolved, sentence)
+    return StationarySet(tuple(points), tuple(orbits), tuple(unresolved), found.complete and not unresolved, sentence)
+
+
+def _orbit(variables: tuple[sp.Symbol, ...], found: ZeroSet) -> Orbit:
+    """A set of zeros as a set of stationary points that are not isolated."""
+    at = [ball if exact is None else exact for ball, exact in zip(found.at, found.exact, strict=True)]
+    return Orbit(tuple(zip(variables, at, strict=True)), found.dimension, found.symmetry)
 
 
 def _inverse_metric(manifold: Metric | None, variables: tuple[sp.Symbol, ...]) -> dict[sp.Symbol, sp.Expr]:

@@ -110,19 +110,27 @@ def test_risks_with_known_stationary_points(expr, box, expected):
 
 
 def test_coordinates_that_are_not_rational_come_as_balls():
-    found = stationary_points(Risk(x**4 / 4 - x**2 - x * y + y**2 / 2, (x, y)), {x: (R(1, 2), 3), y: (-5, 5)})
+    found = stationary_points(Risk(x**5 / 5 - x**2 - x * y + y**2 / 2, (x, y)), {x: (R(1, 2), 3), y: (-5, 5)})
     (point,) = found
-    assert isinstance(point[x], arb) and (point[x] * point[x]).contains(3)
+    assert isinstance(point[x], arb) and (point[x] * point[x] * point[x]).contains(3)
     assert point[x].rel_accuracy_bits() > 200
     assert not point.is_exact and point.nature() is Nature.MINIMUM
     low, high = point.certificate.box[0][1:]
-    assert low < sp.sqrt(3) < high
+    assert low < sp.cbrt(3) < high
+
+
+def test_roots_of_quadratics_come_exactly():
+    found = stationary_points(Risk(x**4 / 4 - x**2 - x * y + y**2 / 2, (x, y)), {x: (R(1, 2), 3), y: (-5, 5)})
+    (point,) = found
+    assert point.is_exact and point[x] == point[y] == sp.sqrt(3) and point.nature() is Nature.MINIMUM
 
 
 def test_a_circle_of_minima_is_not_a_list_of_points():
-    found = stationary_points(Risk((x**2 + y**2 - 1) ** 2, (x, y)), {x: (-2, 2), y: (-2, 2)}, seconds=1)
-    assert not found.complete and found.unresolved
-    assert all((p[x], p[y]) == (0, 0) for p in found)
+    found = stationary_points(Risk((x**2 + y**2 - 1) ** 2, (x, y)), {x: (-2, 2), y: (-2, 2)})
+    assert found.complete, found.termination
+    assert [(p[x], p[y], p.nature()) for p in found] == [(0, 0, Nature.MAXIMUM)]
+    (circle,) = found.orbits
+    assert circle.dimension == 1 and circle.symmetry == "rotations"
 
 
 def test_points_that_violate_a_condition_of_the_domain_are_left_out():
@@ -161,7 +169,7 @@ lam = sp.Symbol("lam", positive=True)
         (Risk(lam * x**2 + y**2, (x, y)), {x: (-1, 1), y: (-1, 1)}, None, "got lam without a value"),
         (Risk(x**2 + y**2, (x, y)), {x: (-1, 1)}, None, "every parameter, got none for y"),
         (Risk(x**2, (x,)), None, None, "expected a domain"),
-        (Risk(x**2, (x,)), {x: (0, sp.oo)}, None, "finite ends for x"),
+        (Risk(sp.erf(x**2), (x,)), {x: (0, sp.oo)}, None, "finite ends for x"),
         (Risk(sp.Abs(x) * x, (x,)), {x: (-1, 1)}, None, "smooth"),
         (Risk(x**2, (x,)), {x: (-1, 1)}, {y: 1}, "the metric speaks of y"),
         (Risk(x**2, (x,)), {x: (-1, 1)}, (1, 1), "1 entries of the inverse metric"),
