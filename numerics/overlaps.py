@@ -1,0 +1,269 @@
+"""Overlaps: vectors seen through their inner products alone.
+
+    κ = ⟨k, k*⟩, ν = ⟨v, v*⟩, …          G = (⟨x_i, x_j⟩), the Gram matrix of trained and fixed vectors
+
+A risk that depends on vectors of R^d through their overlaps moves them along one another: each step is a linear
+combination of the p vectors there are. So the Gram matrix after a step follows from the one before, and the
+vectors may as well live in R^p: `embed` finds vectors of R^p with the same Gram matrix, and the descent of these
+is the descent of those in R^d, to the last overlap. Gram matrices kept this way are positive semidefinite by
+construction. The frame of R^p is that of Gram and Schmidt, the fixed vectors first, so that overlaps that are
+zero stay exactly zero.
+
+`draw_overlaps` draws the overlaps of vectors that are uniform on spheres of R^d, for any d, without drawing vectors:
+in such a frame a normal vector has normal coordinates and one chi for all that is new (Bartlett's decomposition).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from theory.variables import Dot
+
+__all__ = ["Overlaps", "draw_overlaps", "embed"]
+
+Vectors = dict[sp.MatrixSymbol, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """The inner products of trained and fixed vectors, by the symbols of a risk.
+
+    Args:
+        products: a symbol or an exact number for each inner product, as `population_risk` takes them:
+            {dot(k, k_star): kappa, dot(k, k): 1, …}. What is not named keeps its own name, `dot(k, v)`.
+        trained: the vectors that move; all others are fixed.
+        unit: the trained vectors have norm one and stay on their spheres; otherwise they are free.
+
+    Raises:
+        TypeError: for a key that is not an inner product of two vectors, a value that is neither symbol nor number.
+        ValueError: if no vector is trained, or one that is trained occurs in no product.
+
+    >>> from theory.variables import dot
+    >>> k, k_star = sp.MatrixSymbol("k", 9, 1), sp.MatrixSymbol("k_star", 9, 1)
+    >>> overlaps = Overlaps({dot(k, k_star): sp.Symbol("kappa"), dot(k_star, k_star): 1}, trained=(k,))
+    >>> overlaps.names
+    ('kappa',)
+    """
+
+    products: tuple[tuple[Dot, sp.Expr], ...]
+    trained: tuple[sp.MatrixSymbol, ...]
+    unit: bool = True
+
+    def __post_init__(self) -> None:
+        given = self.products.items() if isinstance(self.products, Mapping) else self.products
+        pairs = []
+        for node, value in given:
+            if not isinstance(node, Dot) or not all(isinstance(side, sp.MatrixSymbol) for side in node.args):
+                raise TypeError(f"expected inner products of two vectors such as dot(k, k_star), got {node}")
+            value = sp.sympify(value, strict=True)
+            if not isinstance(value, sp.Symbol) and not value.is_number:
+                raise TypeError(f"expected a symbol or a number for {node}, got {value}")
+            pairs.append((node, value))
+        trained = tuple(self.trained) if isinstance(self.trained, Iterable) else (self.trained,)
+        present = {side for node, _ in pairs for side in node.args}
+        absent = [str(vector) for vector in trained if vector not in present]
+        if not trained or absent:
+            raise ValueError(
+                f"expected trained vectors among {', '.join(sorted(map(str, present)))}, got "
+                f"{', '.join(absent) or 'none'}"
+            )
+        object.__setattr__(self, "products", tuple(pairs))
+        object.__setattr__(self, "trained", trained)
+
+    @property
+    def fixed(self) -> tuple[sp.MatrixSymbol, ...]:
+        """The vectors that do not move, in the order they are named."""
+        sides = dict.fromkeys(side for node, _ in self.products for side in node.args)
+        return tuple(sorted((side for side in sides if side not in self.trained), key=str))
+
+    @property
+    def vectors(self) -> tuple[sp.MatrixSymbol, ...]:
+        """The fixed vectors, then the trained ones."""
+        return (*self.fixed, *self.trained)
+
+    def entry(self, one: sp.MatrixSymbol, other: sp.MatrixSymbol) -> sp.Expr:
+        """The symbol or the number of ⟨x, y⟩; the product itself where it has no name; 1 for a unit vector."""
+        if one == other and self.unit and one in self.trained:
+            return sp.Integer(1)
+        named = dict(self.products)
+        for node in (Dot(one, other), Dot(other, one)):
+            if node in named:
+                return named[node]
+        return Dot(*sorted((one, other), key=str))
+
+    @property
+    def moving(self) -> dict[sp.Expr, tuple[sp.MatrixSymbol, sp.MatrixSymbol]]:
+        """The overlaps that change: symbol -> the two vectors, the trained one first."""
+        found: dict[sp.Expr, tuple[sp.MatrixSymbol, sp.MatrixSymbol]] = {}
+        for i, one in enumerate(self.trained):
+            for other in (*self.fixed, *self.trained[i:]):
+                entry = self.entry(one, other)
+                if not entry.is_number:
+                    found[entry] = (one, other)
+        order = {value: i for i, (_, value) in enumerate(self.products)}
+        return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the overlaps that change, in the order they were given."""
+        return tuple(map(str, self.moving))
+
+    def fixed_symbols(self) -> dict[sp.Expr, tuple[sp.MatrixSymbol, sp.MatrixSymbol]]:
+        """The symbols of overlaps of fixed vectors, which are constants of the dynamics."""
+        pairs = [(one, other) for i, one in enumerate(self.fixed) for other in self.fixed[i:]]
+        return {self.entry(*pair): pair for pair in pairs if not self.entry(*pair).is_number}
+
+    def constant_entries(self) -> dict[sp.Expr, sp.Integer]:
+        """The symbols that the unit norms fix, such as q_k = 1."""
+        if not self.unit:
+            return {}
+        named = dict(self.products)
+        squares = {Dot(x, x) for x in self.trained}
+        return {named.get(square, square): sp.Integer(1) for square in squares if not named.get(square, square).is_number}
+
+    def gram(self, values: Mapping[sp.Expr, Any], starts: int) -> np.ndarray:
+        """The Gram matrices, shape (starts, p, p), in the order of `vectors`; values by symbol."""
+        size = len(self.vectors)
+        matrices = np.empty((starts, size, size))
+        for i, one in enumerate(self.vectors):
+            for j, other in enumerate(self.vectors[: i + 1]):
+                entry = self.entry(one, other)
+                number = float(entry) if entry.is_number else values[entry]
+                matrices[:, i, j] = matrices[:, j, i] = number
+        return matrices
+
+    def of(self, vectors: Mapping[sp.MatrixSymbol, np.ndarray]) -> dict[str, np.ndarray]:
+        """The overlaps that change, by name, from vectors of shape (..., d)."""
+        return {
+            str(symbol): np.einsum("...d,...d->...", vectors[one], vectors[other])
+            for symbol, (one, other) in self.moving.items()
+        }
+
+
+def embed(gram: np.ndarray) -> np.ndarray:
+    """Vectors with given Gram matrices, in the frame of Gram and Schmidt.
+
+    Args:
+        gram: symmetric positive semidefinite to within 10·p·eps, relative to its diagonal; shape (starts, p, p).
+
+    Returns:
+        Rows x_1, …, x_p, shape (starts, p, p), lower triangular: row i has i + 1 entries that may differ from zero.
+
+    Raises:
+        ValueError: with the smallest eigenvalue, for a matrix that no vectors have.
+
+    >>> embed(np.array([[[1.0, 0.6], [0.6, 1.0]]]))[0]
+    array([[1. , 0. ],
+           [0.6, 0.8]])
+    """
+    size = gram.shape[-1]
+    lowest = np.linalg.eigvalsh(gram)[:, 0]
+    slack = 10 * size * np.finfo(float).eps * np.einsum("sii->s", gram)
+    if np.any(lowest < -slack):
+        at = int(np.argmin(lowest + slack))
+        raise ValueError(
+            f"expected overlaps of some vectors, got a Gram matrix with the eigenvalue {lowest[at]:.3g} at start {at}; "
+            "no vectors have these inner products"
+        )
+    rows = np.zeros_like(gram)
+    for i in range(size):
+        for j in range(i):
+            pivot = rows[:, j, j]
+            rest = gram[:, i, j] - np.einsum("sl,sl->s", rows[:, i, :j], rows[:, j, :j])
+            # A vector within the span of those before it has a pivot of rounding size; what is left over it is noise.
+            usable = pivot > np.sqrt(slack)
+            rows[:, i, j] = np.where(usable, rest / np.where(usable, pivot, 1.0), 0.0)
+        left = gram[:, i, i] - np.einsum("sl,sl->s", rows[:, i, :i], rows[:, i, :i])
+        rows[:, i, i] = np.sqrt(np.maximum(left, 0.0))
+    return rows
+
+
+def draw_overlaps(
+    overlaps: Overlaps,
+    dimension: int,
+    starts: int,
+    rng: np.random.Generator,
+    orthogonal: Iterable[tuple[sp.MatrixSymbol, sp.MatrixSymbol]] = (),
+    fixed: Mapping[Any, float] | None = None,
+) -> dict[str, np.ndarray]:
+    """The overlaps of independent uniform unit vectors of R^d, with the exact law and without the vectors.
+
+    Args:
+        overlaps: of unit vectors.
+        dimension: d, at least the number of fixed vectors.
+        starts: how many draws.
+        rng: where the draws come from.
+        orthogonal: pairs (x, y) that are made orthogonal: x, a trained vector, is drawn uniform on the sphere of the
+            vectors orthogonal to every such y, which is fixed or trained and drawn before x.
+        fixed: numbers for the overlaps of fixed vectors that are symbols.
+
+    Returns:
+        An array of shape (starts,) for each overlap that changes, by name.
+
+    Raises:
+        ValueError: for a dimension or a pair that leaves no direction.
+
+    >>> from theory.variables import dot
+    >>> k, k_star = sp.MatrixSymbol("k", 400, 1), sp.MatrixSymbol("k_star", 400, 1)
+    >>> overlaps = Overlaps({dot(k, k_star): sp.Symbol("kappa"), dot(k_star, k_star): 1}, trained=(k,))
+    >>> draws = draw_overlaps(overlaps, 400, 10_000, np.random.default_rng(0))["kappa"]
+    >>> round(400 * draws.var(), 1)
+    1.0
+    """
+    if not overlaps.unit:
+        raise ValueError("expected overlaps of unit vectors; there is no uniform law of free ones")
+    count = len(overlaps.fixed)
+    size = len(overlaps.vectors)
+    if dimension < max(count, 1):
+        raise ValueError(f"expected dimension >= {max(count, 1)}, the number of fixed vectors, got {dimension}")
+    given = {sp.sympify(key, strict=True) if not isinstance(key, str) else key: number for key, number in (fixed or {}).items()}
+    numbers = {symbol: given.get(symbol, given.get(str(symbol), 0.0)) for symbol in overlaps.fixed_symbols()}
+    gram = np.eye(size)[None]
+    block = overlaps.gram({**dict.fromkeys(overlaps.moving, 0.0), **numbers}, 1)[:, :count, :count]
+    gram[:, :count, :count] = block
+    frame = np.zeros((starts, size, size))
+    frame[:, :count, :count] = embed(block) if count else block
+    order = {vector: i for i, vector in enumerate(overlaps.vectors)}
+    partners: dict[int, list[int]] = {}
+    for one, other in orthogonal:
+        if one not in overlaps.trained or other not in order or order[other] >= order[one]:
+            raise ValueError(
+                f"expected pairs of a trained vector and a fixed one or one before it in "
+                f"{', '.join(map(str, overlaps.vectors))}, got ({one}, {other})"
+            )
+        partners.setdefault(order[one], []).append(order[other])
+    for i in range(count, size):
+        normal = np.zeros((starts, size))
+        known = min(i, dimension)
+        normal[:, :known] = rng.standard_normal((starts, known))
+        if dimension > i:
+            normal[:, i] = np.sqrt(rng.chisquare(dimension - i, starts))
+        for _ in range(2):  # the second projection takes away the rounding of the first
+            for axis in _axes(frame, partners.get(i, ())):
+                normal -= np.einsum("sd,sd->s", normal, axis)[:, None] * axis
+        norm = np.linalg.norm(normal, axis=1, keepdims=True)
+        if not (norm > 0).all():
+            raise ValueError(f"no direction is left for {overlaps.vectors[i]} in dimension {dimension}")
+        frame[:, i] = normal / norm
+    drawn = overlaps.of({vector: frame[:, i] for vector, i in order.items()})
+    for i, others in partners.items():
+        for j in others:  # zero, where rounding says 1e-17
+            drawn[str(overlaps.entry(overlaps.vectors[j], overlaps.vectors[i]))][:] = 0.0
+    return drawn
+
+
+def _axes(frame: np.ndarray, rows: Iterable[int]) -> list[np.ndarray]:
+    """An orthonormal basis of the span of some rows, by Gram and Schmidt; rows of norm about zero are left out."""
+    axes: list[np.ndarray] = []
+    for row in rows:
+        axis = frame[:, row].copy()
+        for known in axes:
+            axis -= np.einsum("sd,sd->s", axis, known)[:, None] * known
+        norm = np.linalg.norm(axis, axis=1, keepdims=True)
+        axes.append(np.where(norm > 1e-12, axis / np.where(norm > 0, norm, 1.0), 0.0))
+    return axes

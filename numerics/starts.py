@@ -1,0 +1,304 @@
+"""Starts: what a user says a descent begins at, read into a state, or refused by name.
+
+    {"kappa": 0.1, "nu": [0.2, 0.3], …}      numbers, or arrays of shape (starts,)
+    {"k": array (d,) or (starts, d), …}      vectors
+    {"W": array (p, q) or (starts, p, q)}    matrices
+
+A start is refused when a name is missing or unknown, a shape is wrong, an entry is not finite, the risk has no value
+there, or it lies off its manifold; how far is said, and `project=True` takes the nearest point instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from theory.risk import Risk
+
+from .compile import value
+from .manifolds import Manifold, Sphere, distance_off
+from .overlaps import Overlaps, embed
+from .slopes import Blocks, MatrixSlope, OverlapSlope, ScalarSlope, Settings, Slope, settings_of
+
+__all__ = ["Start", "prepare"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A risk ready for descent, the state it begins at, and whether one start was given without a batch axis."""
+
+    slope: Slope
+    state: Blocks
+    single: bool
+
+
+def prepare(
+    risk: Risk,
+    start: Mapping[Any, Any],
+    values: Mapping[Any, Any] | None = None,
+    manifold: Any = None,
+    project: bool = False,
+) -> Start:
+    """The start of a descent.
+
+    Args:
+        risk: of symbols, of overlaps, or of matrix symbols.
+        start: a number or an array for each parameter, by symbol or by name.
+        values: every other symbol: a number, a function of the time, or the array of a fixed vector or matrix.
+        manifold: `Overlaps` for a risk of inner products, to start at overlaps or at vectors; for a risk of matrices a
+            `Manifold`, or a dict from parameter to manifold; for a risk of symbols a dict of inverse metrics g⁻¹.
+        project: take the nearest point of the manifold to a start that is off it.
+
+    Raises:
+        TypeError, ValueError: for a start that cannot be begun at, as the paragraph above says.
+    """
+    if not isinstance(risk, Risk):
+        raise TypeError(f"expected a risk, got {risk!r:.60} of type {type(risk).__name__}")
+    if not isinstance(start, Mapping) or not start:
+        raise TypeError(f"expected a dict of numbers or arrays by parameter as start, got {start!r:.60}")
+    if isinstance(manifold, Overlaps):
+        return _of_overlaps(risk, start, dict(values or {}), manifold, project)
+    matrices = [p for p in risk.parameters if isinstance(p, sp.MatrixSymbol)]
+    if matrices and len(matrices) < len(risk.parameters):
+        raise ValueError("expected parameters that are all symbols or all matrices; name the overlaps by manifold=")
+    if matrices:
+        return _of_matrices(risk, start, dict(values or {}), manifold, project)
+    return _of_symbols(risk, start, values, manifold)
+
+
+# --- reading arrays --------------------------------------------------------------------------------
+
+
+def _by_key(start: Mapping[Any, Any], keys: Sequence[sp.Basic]) -> dict[sp.Basic, Any]:
+    """The values by key, names looked up; all keys are needed."""
+    names = {str(key): key for key in keys}
+    found: dict[sp.Basic, Any] = {}
+    for given, number in start.items():
+        key = given if given in keys else names.get(given) if isinstance(given, str) else None
+        if key is None:
+            close = difflib.get_close_matches(str(given), list(names), n=2, cutoff=0.5)
+            hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+            raise ValueError(f"expected a start for each of {', '.join(names)}; unknown: {given}{hint}")
+        if key in found:
+            raise ValueError(f"expected one start for {key}, got two: by name and by symbol")
+        found[key] = number
+    missing = [str(key) for key in keys if key not in found]
+    if missing:
+        raise ValueError(f"expected a start for each of {', '.join(names)}; missing: {', '.join(missing)}")
+    return found
+
+
+def _array(name: str, given: Any) -> np.ndarray:
+    try:
+        array = np.array(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"expected numbers in the start of {name}, got {name}={given!r:.60}") from error
+    if not np.isfinite(array).all():
+        at = np.argwhere(~np.isfinite(array))[0]
+        where = f" at index {tuple(int(i) for i in at)}" if array.ndim else ""
+        raise ValueError(f"expected a finite start, got {name}={float(array[tuple(at)])!r}{where}")
+    return array
+
+
+def _batched(arrays: Mapping[str, np.ndarray], dimensions: Mapping[str, int]) -> tuple[dict[str, np.ndarray], bool]:
+    """The arrays with one leading axis of starts; those without it serve every start."""
+    counts = {}
+    for name, array in arrays.items():
+        extra = array.ndim - dimensions[name]
+        if extra not in (0, 1):
+            wanted = ("a number", "a vector", "a matrix")[dimensions[name]]
+            raise ValueError(f"expected {wanted} or an array of them as the start of {name}, got shape {array.shape}")
+        if extra:
+            counts[name] = len(array)
+    if len(set(counts.values())) > 1 or 0 in counts.values():
+        raise ValueError(f"expected as many starts for each parameter, at least one, got {counts}")
+    starts = next(iter(counts.values()), 1)
+    batch = {
+        name: array if name in counts else np.broadcast_to(array, (starts, *array.shape)).copy()
+        for name, array in arrays.items()
+    }
+    return batch, not counts
+
+
+def _onto(manifold: Manifold, name: str, points: np.ndarray, project: bool) -> np.ndarray:
+    """The points, which must lie on the manifold up to rounding, or are projected on it."""
+    distance = np.asarray(distance_off(manifold, points))
+    slack = 10 * int(np.prod(manifold.shape)) * np.finfo(float).eps
+    nearest = manifold.project(points)
+    if not np.isfinite(nearest).all():
+        raise ValueError(f"expected a start on {manifold} for {name}, got one with no nearest point there, such as 0")
+    if not project and distance.max() > slack:
+        worst = int(np.argmax(distance))
+        which = f" (start {worst})" if distance.size > 1 else ""
+        raise ValueError(
+            f"expected a start on {manifold} for {name}, got one at distance {distance.flat[worst]:.3g} from it{which}; "
+            "pass project=True to begin at the nearest point"
+        )
+    return nearest
+
+
+# --- the three kinds -------------------------------------------------------------------------------
+
+
+def _of_symbols(risk: Risk, start: Mapping[Any, Any], values: Mapping[Any, Any] | None, manifold: Any) -> Start:
+    if manifold is not None and not isinstance(manifold, Mapping):
+        raise TypeError(
+            "expected for a risk of symbols Overlaps, or a dict of inverse metrics by parameter, "
+            f"got manifold={manifold!r}"
+        )
+    metric = {p: sp.sympify(g, strict=True) for p, g in (manifold or {}).items()}
+    unknown = [str(p) for p in metric if p not in risk.parameters]
+    if unknown:
+        raise ValueError(f"the metric speaks of {', '.join(unknown)}; the parameters are {_names(risk.parameters)}")
+    given = _by_key(start, risk.parameters)
+    batch, single = _batched({str(p): _array(str(p), x) for p, x in given.items()}, {str(p): 0 for p in given})
+    symbols = set().union(risk.expr.free_symbols, *(g.free_symbols for g in metric.values()))
+    settings = settings_of(risk, symbols - set(risk.parameters), values)
+    _has_a_value(risk, batch, settings)
+    state = np.stack([batch[str(p)] for p in risk.parameters], axis=1)
+    return Start(ScalarSlope(risk, settings, metric), [state], single)
+
+
+def _of_overlaps(
+    risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], overlaps: Overlaps, project: bool
+) -> Start:
+    moving, constants = overlaps.moving, overlaps.constant_entries()
+    symbols = risk.expr.free_symbols - set(moving) - set(constants)
+    strangers = [str(p) for p in risk.parameters if p not in moving and p not in constants]
+    if strangers:
+        raise ValueError(
+            f"expected a risk of the overlaps {', '.join(overlaps.names)}, got the parameter {', '.join(strangers)}; "
+            "name it in the products of Overlaps"
+        )
+    vector_names = {str(vector): vector for vector in overlaps.vectors}
+    at_vectors = any(key in overlaps.trained or str(key) in map(str, overlaps.trained) for key in start)
+    if at_vectors:
+        trained, single, fixed = _vectors(overlaps, start, values, project)
+        values = {key: number for key, number in values.items() if str(key) not in vector_names}
+        place = {vector: row for vector, row in zip(overlaps.fixed, fixed, strict=True)}
+        known = {s: float(place[one] @ place[other]) for s, (one, other) in overlaps.fixed_symbols().items()}
+        _agree(overlaps, place)
+        values = {**{key: x for key, x in values.items() if key not in known and str(key) not in map(str, known)}, **{
+            s: x for s, x in known.items() if s in symbols
+        }}  # fmt: skip
+        settings = settings_of(risk, symbols, values)
+    else:
+        given = _by_key(start, tuple(moving))
+        dimensions = {str(key): 0 for key in given}
+        batch, single = _batched({str(key): _array(str(key), x) for key, x in given.items()}, dimensions)
+        starts = len(next(iter(batch.values())))
+        extra = set(overlaps.fixed_symbols()) & {s for s in symbols}
+        settings = settings_of(risk, symbols, values)
+        for symbol in extra & set(settings.schedules):
+            raise ValueError(f"expected a number for {symbol}, an overlap of fixed vectors, got a schedule")
+        numbers = {**{symbol: batch[str(symbol)] for symbol in moving}}
+        for symbol in overlaps.fixed_symbols():
+            if symbol not in settings.numbers:
+                raise ValueError(f"expected a number for {symbol}, an overlap of fixed vectors; name it in products")
+            numbers[symbol] = settings.numbers[symbol]
+        rows = embed(overlaps.gram(numbers, starts))
+        count = len(overlaps.fixed)
+        fixed, trained = rows[0, :count], rows[:, count:]
+    slope = OverlapSlope(risk, overlaps, settings, fixed, show_vectors=at_vectors)
+    _, there = slope.read([trained])
+    _has_a_value(risk, {**there, **{str(s): 1.0 for s in constants}}, settings)
+    return Start(slope, [np.ascontiguousarray(trained)], single)
+
+
+def _vectors(
+    overlaps: Overlaps, start: Mapping[Any, Any], values: Mapping[Any, Any], project: bool
+) -> tuple[np.ndarray, bool, np.ndarray]:
+    """The trained vectors (starts, trained, d), whether there is one start alone, and the fixed vectors."""
+    given = _by_key(start, overlaps.trained)
+    arrays = {str(key): _array(str(key), given[key]) for key in overlaps.trained}
+    batch, single = _batched(arrays, dict.fromkeys(arrays, 1))
+    named = {str(key): x for key, x in values.items()}
+    missing = [str(vector) for vector in overlaps.fixed if str(vector) not in named]
+    if missing:
+        raise ValueError(f"expected an array for each fixed vector in values=, missing: {', '.join(missing)}")
+    fixed = [_array(str(vector), named[str(vector)]) for vector in overlaps.fixed]
+    shapes = {str(x): a.shape for x, a in zip(overlaps.fixed, fixed, strict=True)}
+    shapes |= {name: array.shape[1:] for name, array in batch.items()}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        raise ValueError(f"expected vectors of one dimension, got the shapes {shapes}")
+    size = next(iter(shapes.values()))[0]
+    if overlaps.unit:
+        batch = {name: _onto(Sphere(size), name, array, project) for name, array in batch.items()}
+    trained = np.stack([batch[str(vector)] for vector in overlaps.trained], axis=1)
+    return trained, single, np.array(fixed).reshape(len(fixed), size)
+
+
+def _agree(overlaps: Overlaps, place: Mapping[sp.MatrixSymbol, np.ndarray]) -> None:
+    """The fixed vectors have the inner products that the overlaps say."""
+    for i, one in enumerate(overlaps.fixed):
+        for other in overlaps.fixed[: i + 1]:
+            entry = overlaps.entry(one, other)
+            if entry.is_number:
+                found = float(place[one] @ place[other])
+                if abs(found - float(entry)) > 10 * len(place[one]) * np.finfo(float).eps:
+                    raise ValueError(f"expected <{one}, {other}> = {entry} as the overlaps say, got {found!r}")
+
+
+def _of_matrices(risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], manifold: Any, project: bool) -> Start:
+    parameters = risk.parameters
+    given = _by_key(start, parameters)
+    dimensions = {str(p): 1 if p.shape[1] == 1 else 2 for p in parameters}
+    batch, single = _batched({str(p): _array(str(p), given[p]) for p in parameters}, dimensions)
+    manifolds = _manifolds(manifold, parameters)
+    for p, surface in zip(parameters, manifolds, strict=True):
+        if surface is not None:
+            shape = batch[str(p)].shape[1:]
+            if shape != surface.shape:
+                raise ValueError(f"expected starts of shape {surface.shape} for {p} on {surface}, got {shape}")
+            batch[str(p)] = _onto(surface, str(p), batch[str(p)], project)
+    others = {s for s in risk.expr.free_symbols if s not in parameters}
+    sizes = {letter for p in (*parameters, *others) if isinstance(p, sp.MatrixSymbol) for n in p.shape for letter in n.free_symbols}
+    constants = {}
+    for symbol in others:
+        if isinstance(symbol, sp.MatrixSymbol):
+            array = values.pop(symbol, values.pop(symbol.name, None))
+            if array is None:
+                raise ValueError(f"expected an array for {symbol} in values=, got none")
+            constants[symbol] = _array(symbol.name, array)
+    known = {str(key) for key in values}
+    scalars = {s for s in others if not isinstance(s, sp.MatrixSymbol) and (s not in sizes or str(s) in known)}
+    settings = settings_of(risk, scalars, values)
+    slope = MatrixSlope(risk, settings, constants, manifolds)
+    state = [batch[str(p)] for p in parameters]
+    for i in range(len(state[0])):  # strict: what a wrong shape or a missing size means is said by the door to floats
+        value(risk, {**constants, **settings.at(0.0), **{p: block[i] for p, block in zip(parameters, state, strict=True)}})
+    return Start(slope, state, single)
+
+
+def _manifolds(manifold: Any, parameters: Sequence[sp.Basic]) -> tuple[Manifold | None, ...]:
+    if manifold is None:
+        return (None,) * len(parameters)
+    if isinstance(manifold, Manifold):
+        if len(parameters) > 1:
+            raise ValueError(f"expected a dict from parameter to manifold for {_names(parameters)}, got {manifold}")
+        return (manifold,)
+    if not isinstance(manifold, Mapping):
+        raise TypeError(f"expected a manifold, or a dict of them by parameter, got manifold={manifold!r}")
+    names = {str(p): p for p in parameters}
+    unknown = [str(key) for key in manifold if str(key) not in names]
+    if unknown:
+        raise ValueError(f"the manifold speaks of {', '.join(unknown)}; the parameters are {_names(parameters)}")
+    by_name = {str(key): surface for key, surface in manifold.items()}
+    return tuple(by_name.get(name) for name in names)
+
+
+def _has_a_value(risk: Risk, point: Mapping[str, Any], settings: Settings) -> None:
+    """The risk is a finite number at every start, and its conditions hold there."""
+    needed = {str(symbol) for symbol in risk.expr.free_symbols} | {str(p) for p in risk.parameters}
+    size = max((np.size(x) for x in point.values()), default=1)
+    numbers = {**point, **{str(s): x for s, x in settings.at(0.0).items()}}
+    value(risk, {name: np.broadcast_to(x, size) if name in point else x for name, x in numbers.items() if name in needed})
+
+
+def _names(parameters: Sequence[sp.Basic]) -> str:
+    return ", ".join(map(str, parameters))
