@@ -25,7 +25,7 @@ from .slopes import BadSchedule, Blocks, Slope
 from .starts import Start, prepare
 from .trajectory import Ending, Recorder, Trajectory
 
-__all__ = ["descend", "projected_gradient_descent", "riemannian_gradient_descent"]
+__all__ = ["Step", "descend", "nearest", "projected_gradient_descent", "riemannian_gradient_descent"]
 
 Step = float | Callable[[float], float]
 
@@ -79,7 +79,7 @@ def projected_gradient_descent(
     diverged
     """
     begin = prepare(risk, start, values, manifold, project)
-    return descend(begin, begin.slope.gradient, _nearest, step, steps, record, tolerance)
+    return descend(begin, begin.slope.gradient, nearest, step, steps, record, tolerance)
 
 
 def riemannian_gradient_descent(
@@ -114,7 +114,8 @@ def riemannian_gradient_descent(
     return descend(begin, begin.slope.gradient, _geodesic, step, steps, record, tolerance)
 
 
-def _nearest(manifold: Manifold | None, points: np.ndarray, tangent: np.ndarray) -> np.ndarray:
+def nearest(manifold: Manifold | None, points: np.ndarray, tangent: np.ndarray) -> np.ndarray:
+    """The nearest point of the manifold to x + u."""
     moved = points + tangent
     return moved if manifold is None else manifold.project(moved)
 

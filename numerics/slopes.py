@@ -32,7 +32,7 @@ from .parameters import by_symbol
 from .tape import BoundTape
 from .tape_writer import Writer
 
-__all__ = ["BadSchedule", "MatrixSlope", "OverlapSlope", "ScalarSlope", "Settings", "Slope", "settings_of"]
+__all__ = ["BadSchedule", "Formulas", "MatrixSlope", "OverlapSlope", "ScalarSlope", "Settings", "Slope", "settings_of"]
 
 Blocks = list[np.ndarray]
 Schedule = Callable[[float], float]
@@ -137,7 +137,7 @@ class Slope(ABC):
         """Parameters and overlaps by name, arrays of first dimension starts."""
 
 
-class _Formulas:
+class Formulas:
     """Formulas of varying symbols at arrays of points; every other symbol is set."""
 
     def __init__(self, formulas: Sequence[sp.Expr], varying: Sequence[sp.Basic], settings: Settings) -> None:
@@ -188,8 +188,8 @@ class ScalarSlope(Slope):
         self.scheduled = bool(settings.schedules)
         slopes = risk.gradient()
         scaled = [sp.sympify((metric or {}).get(p, 1), strict=True) * slopes[p] for p in self.parameters]
-        self._risk = _Formulas([risk.expr], self.parameters, settings)
-        self._gradient = _Formulas(scaled, self.parameters, settings)
+        self._risk = Formulas([risk.expr], self.parameters, settings)
+        self._gradient = Formulas(scaled, self.parameters, settings)
 
     def risk(self, state: Blocks, time: float) -> np.ndarray:
         return np.array(self._risk(state[0].T, time)[0])
@@ -226,8 +226,8 @@ class OverlapSlope(Slope):
         expr = expr.xreplace(plain)
         symbols = tuple(plain.values())
         slopes = Risk(expr, symbols).gradient()
-        self._risk = _Formulas([expr], symbols, settings)
-        self._gradient = _Formulas([slopes[symbol] for symbol in symbols], symbols, settings)
+        self._risk = Formulas([expr], symbols, settings)
+        self._gradient = Formulas([slopes[symbol] for symbol in symbols], symbols, settings)
         place = {vector: i for i, vector in enumerate((*overlaps.trained, *overlaps.fixed))}
         self._pairs = [(place[one], place[other]) for one, other in moving.values()]
 

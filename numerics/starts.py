@@ -19,6 +19,7 @@ import numpy as np
 import sympy as sp
 
 from theory.risk import Risk
+from theory.variables import Dot
 
 from .compile import value
 from .manifolds import Manifold, Sphere, distance_off
@@ -250,6 +251,14 @@ def _of_matrices(risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], m
     dimensions = {str(p): 1 if p.shape[1] == 1 else 2 for p in parameters}
     batch, single = _batched({str(p): _array(str(p), given[p]) for p in parameters}, dimensions)
     manifolds = _manifolds(manifold, parameters)
+    overlaps = _as_overlaps(risk, manifolds)
+    if overlaps is not None:
+        named = dict(overlaps.products)
+        sizes = {p.shape[0]: batch[str(p)].shape[1] for p in parameters if isinstance(p.shape[0], sp.Symbol)}
+        known = {str(key) for key in values}
+        values |= {n: size for n, size in sizes.items() if n in _scalars(risk.expr) and str(n) not in known}
+        of_products = Risk(risk.expr.xreplace(named), tuple(overlaps.moving), None, risk.source)
+        return _of_overlaps(of_products, start, values, overlaps, project)
     for p, surface in zip(parameters, manifolds, strict=True):
         if surface is not None:
             shape = batch[str(p)].shape[1:]
@@ -273,6 +282,30 @@ def _of_matrices(risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], m
     for i in range(len(state[0])):  # strict: what a wrong shape or a missing size means is said by the door to floats
         value(risk, {**constants, **settings.at(0.0), **{p: block[i] for p, block in zip(parameters, state, strict=True)}})
     return Start(slope, state, single)
+
+
+def _as_overlaps(risk: Risk, manifolds: tuple[Manifold | None, ...]) -> Overlaps | None:
+    """The inner products of a risk that sees its vectors through nothing else; None for any other.
+
+    All vectors on spheres, or none: then every start moves at once.
+    """
+    on_spheres = [isinstance(manifold, Sphere) for manifold in manifolds]
+    if any(on_spheres) != all(on_spheres) or (not any(on_spheres) and any(manifolds)):
+        return None
+    nodes = sorted((n for n in sp.preorder_traversal(risk.expr) if isinstance(n, Dot)), key=str)
+    if not all(isinstance(side, sp.MatrixSymbol) for node in nodes for side in node.args):
+        return None
+    products = {node: sp.Symbol(str(node), real=True) for node in nodes}
+    seen = {side for node in nodes for side in node.args}
+    rest = risk.expr.xreplace(products)
+    if not set(risk.parameters) <= seen or any(isinstance(n, sp.MatrixSymbol) for n in rest.free_symbols) or rest.has(sp.MatrixExpr):
+        return None
+    return Overlaps(products, risk.parameters, unit=all(on_spheres))
+
+
+def _scalars(expr: sp.Expr) -> set[sp.Symbol]:
+    """The symbols of an expression outside of its inner products."""
+    return expr.xreplace({node: sp.Integer(0) for node in sp.preorder_traversal(expr) if isinstance(node, Dot)}).free_symbols
 
 
 def _manifolds(manifold: Any, parameters: Sequence[sp.Basic]) -> tuple[Manifold | None, ...]:
