@@ -25,7 +25,7 @@ from .trajectory import Ending, Recorder, Trajectory
 
 __all__ = ["gradient_flow"]
 
-SOLVERS = {solver.__name__: solver for solver in (DOP853, RK45, RK23, LSODA, Radau, BDF)}
+SOLVERS = {solver.__name__: solver for solver in (LSODA, BDF, Radau, DOP853, RK45, RK23)}
 
 
 def gradient_flow(
@@ -35,7 +35,7 @@ def gradient_flow(
     *,
     values: Mapping[Any, Any] | None = None,
     manifold: Any = None,
-    method: str = "DOP853",
+    method: str = "LSODA",
     relative_error: float = 1e-9,
     absolute_error: float = 1e-12,
     record: int = 101,
@@ -51,7 +51,7 @@ def gradient_flow(
             time. For a risk of symbols `manifold` may be a dict of inverse metrics g⁻¹, such as
             {kappa: 1 - kappa**2}.
         time: how long, at most.
-        method: one of SciPy's solvers: DOP853, RK45, RK23; LSODA, Radau, BDF for stiff flows.
+        method: one of SciPy's solvers: LSODA, which tells stiff from not; Radau, BDF; DOP853, RK45, RK23.
         relative_error, absolute_error: of one step of the solver.
         record: how many points of the path are kept, evenly spaced in time, and the last.
         tolerance: a start stops when the norm of its gradient has come down to this. It cannot be seen below the

@@ -86,7 +86,7 @@ def settings_of(risk: Risk, needed: Iterable[sp.Basic], values: Mapping[Any, Any
         ValueError: for a symbol left symbolic, an unknown name, a value that is not one finite number.
     """
     needed = frozenset(needed)
-    own = {symbol for symbol in risk.domain.symbols} if risk.domain is not None else set()
+    own = set(risk.domain.symbols) if risk.domain is not None else set()
     names = {symbol.name for symbol in needed | own} | set(needed | own)
     try:
         given = by_symbol(risk, needed, values or {})
@@ -192,10 +192,10 @@ class ScalarSlope(Slope):
         self._gradient = Formulas(scaled, self.parameters, settings)
 
     def risk(self, state: Blocks, time: float) -> np.ndarray:
-        return np.array(self._risk(state[0].T, time)[0])
+        return np.array(self._risk(list(state[0].T), time)[0])
 
     def gradient(self, state: Blocks, time: float) -> Blocks:
-        return [np.stack(self._gradient(state[0].T, time), axis=1)]
+        return [np.stack(self._gradient(list(state[0].T), time), axis=1)]
 
     def read(self, state: Blocks) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         return {str(p): state[0][:, i].copy() for i, p in enumerate(self.parameters)}, {}
@@ -258,7 +258,9 @@ class OverlapSlope(Slope):
     def read(self, state: Blocks) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         trained = state[0]
         vectors = {vector: trained[:, i] for i, vector in enumerate(self.overlaps.trained)}
-        vectors |= {vector: np.broadcast_to(row, trained[:, 0].shape) for vector, row in zip(self.overlaps.fixed, self.fixed)}
+        vectors |= {
+            vector: np.broadcast_to(row, trained[:, 0].shape) for vector, row in zip(self.overlaps.fixed, self.fixed)
+        }
         overlaps = self.overlaps.of(vectors)
         if not self.show_vectors:
             return overlaps, overlaps
@@ -297,21 +299,16 @@ class MatrixSlope(Slope):
 
     def risk(self, state: Blocks, time: float) -> np.ndarray:
         numbers = self.settings.at(time)
-        return np.array([
-            _or_nan(lambda: value(self.formula, self._point(state, start, numbers))) if _all_finite(state, start) else np.nan
-            for start in range(len(state[0]))
-        ])  # fmt: skip
+        points = (self._point(state, start, numbers) for start in range(len(state[0])))
+        return np.array([np.nan if (found := _or_none(value, self.formula, at)) is None else found for at in points])
 
     def gradient(self, state: Blocks, time: float) -> Blocks:
         numbers = self.settings.at(time)
         result = [np.full_like(block, np.nan) for block in state]
         for start in range(len(state[0])):
-            if not _all_finite(state, start):
-                continue
-            slopes = _or_nan(lambda: gradient(self.formula, self._point(state, start, numbers)))
-            if isinstance(slopes, dict):
-                for block, p in zip(result, self.formula.parameters, strict=True):
-                    block[start] = slopes[str(p)].reshape(block.shape[1:])
+            slopes = _or_none(gradient, self.formula, self._point(state, start, numbers))
+            for block, p in zip(result, self.formula.parameters if slopes is not None else (), strict=False):
+                block[start] = slopes[str(p)].reshape(block.shape[1:])
         return [
             g if manifold is None else manifold.tangent(x, g)
             for manifold, x, g in zip(self.manifolds, state, result, strict=True)
@@ -319,19 +316,16 @@ class MatrixSlope(Slope):
 
     def read(self, state: Blocks) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         parameters = {str(p): block.copy() for p, block in zip(self.formula.parameters, state, strict=True)}
-        arrays = {**dict(zip(self.formula.parameters, state, strict=True))}
-        arrays |= {symbol: np.broadcast_to(array, (len(state[0]), *array.shape)) for symbol, array in self.constants.items()}
+        starts = len(state[0])
+        arrays = {symbol: np.broadcast_to(array, (starts, *array.shape)) for symbol, array in self.constants.items()}
+        arrays |= dict(zip(self.formula.parameters, state, strict=True))
         overlaps = {str(node): np.einsum("sd,sd->s", *(arrays[side] for side in node.args)) for node in self._dots}
         return parameters, overlaps
 
 
-def _all_finite(state: Blocks, start: int) -> bool:
-    return all(np.isfinite(block[start]).all() for block in state)
-
-
-def _or_nan(compute: Callable[[], Any]) -> Any:
-    """The value, or nan where the formula has none: what a descent meets on its way is an outcome, no error."""
+def _or_none(compute: Callable[..., Any], *arguments: Any) -> Any:
+    """The value, or None where the formula has none: what a descent meets on its way is an outcome, no error."""
     try:
-        return compute()
+        return compute(*arguments)
     except ValueError:
-        return np.nan
+        return None

@@ -137,8 +137,8 @@ def _onto(manifold: Manifold, name: str, points: np.ndarray, project: bool) -> n
         worst = int(np.argmax(distance))
         which = f" (start {worst})" if distance.size > 1 else ""
         raise ValueError(
-            f"expected a start on {manifold} for {name}, got one at distance {distance.flat[worst]:.3g} from it{which}; "
-            "pass project=True to begin at the nearest point"
+            f"expected a start on {manifold} for {name}, got one at distance {distance.flat[worst]:.3g} from it"
+            f"{which}; pass project=True to begin at the nearest point"
         )
     return nearest
 
@@ -168,53 +168,70 @@ def _of_symbols(risk: Risk, start: Mapping[Any, Any], values: Mapping[Any, Any] 
 def _of_overlaps(
     risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], overlaps: Overlaps, project: bool
 ) -> Start:
-    moving, constants = overlaps.moving, overlaps.constant_entries()
-    symbols = risk.expr.free_symbols - set(moving) - set(constants)
-    strangers = [str(p) for p in risk.parameters if p not in moving and p not in constants]
+    constants = overlaps.constant_entries()
+    strangers = [str(p) for p in risk.parameters if p not in overlaps.moving and p not in constants]
     if strangers:
         raise ValueError(
             f"expected a risk of the overlaps {', '.join(overlaps.names)}, got the parameter {', '.join(strangers)}; "
             "name it in the products of Overlaps"
         )
-    vector_names = {str(vector): vector for vector in overlaps.vectors}
-    at_vectors = any(key in overlaps.trained or str(key) in map(str, overlaps.trained) for key in start)
+    symbols = risk.expr.free_symbols - set(overlaps.moving) - set(constants)
+    at_vectors = not {str(key) for key in start}.isdisjoint(map(str, overlaps.trained))
     if at_vectors:
-        trained, single, fixed = _vectors(overlaps, start, values, project)
-        values = {key: number for key, number in values.items() if str(key) not in vector_names}
-        place = {vector: row for vector, row in zip(overlaps.fixed, fixed, strict=True)}
-        known = {s: float(place[one] @ place[other]) for s, (one, other) in overlaps.fixed_symbols().items()}
-        _agree(overlaps, place)
-        values = {**{key: x for key, x in values.items() if key not in known and str(key) not in map(str, known)}, **{
-            s: x for s, x in known.items() if s in symbols
-        }}  # fmt: skip
-        settings = settings_of(risk, symbols, values)
-    else:
-        given = _by_key(start, tuple(moving))
-        dimensions = {str(key): 0 for key in given}
-        batch, single = _batched({str(key): _array(str(key), x) for key, x in given.items()}, dimensions)
-        starts = len(next(iter(batch.values())))
-        extra = set(overlaps.fixed_symbols()) & {s for s in symbols}
-        settings = settings_of(risk, symbols, values)
-        for symbol in extra & set(settings.schedules):
-            raise ValueError(f"expected a number for {symbol}, an overlap of fixed vectors, got a schedule")
-        numbers = {**{symbol: batch[str(symbol)] for symbol in moving}}
-        for symbol in overlaps.fixed_symbols():
-            if symbol not in settings.numbers:
-                raise ValueError(f"expected a number for {symbol}, an overlap of fixed vectors; name it in products")
-            numbers[symbol] = settings.numbers[symbol]
-        rows = embed(overlaps.gram(numbers, starts))
-        count = len(overlaps.fixed)
-        fixed, trained = rows[0, :count], rows[:, count:]
+        trained, fixed, single = _read_vectors(overlaps, start, values, project)
+        values = {key: x for key, x in values.items() if str(key) not in map(str, overlaps.vectors)}
+        values |= _inner_products(overlaps, fixed, symbols, values)
+    settings = settings_of(risk, symbols, values)
+    if not at_vectors:
+        trained, fixed, single = _read_overlaps(overlaps, start, settings)
     slope = OverlapSlope(risk, overlaps, settings, fixed, show_vectors=at_vectors)
     _, there = slope.read([trained])
-    _has_a_value(risk, {**there, **{str(s): 1.0 for s in constants}}, settings)
+    _has_a_value(risk, {**there, **{str(norm): np.ones(len(trained)) for norm in constants}}, settings)
     return Start(slope, [np.ascontiguousarray(trained)], single)
 
 
-def _vectors(
+def _read_overlaps(
+    overlaps: Overlaps, start: Mapping[Any, Any], settings: Settings
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Vectors with these overlaps, (starts, trained, p), the fixed ones among them, whether there is one start."""
+    given = {str(symbol): _array(str(symbol), x) for symbol, x in _by_key(start, tuple(overlaps.moving)).items()}
+    batch, single = _batched(given, dict.fromkeys(given, 0))
+    numbers: dict[sp.Expr, Any] = {symbol: batch[str(symbol)] for symbol in overlaps.moving}
+    for symbol in overlaps.fixed_symbols():
+        if symbol not in settings.numbers:
+            raise ValueError(
+                f"expected a number for {symbol}, an inner product of fixed vectors; give it in the products of "
+                "Overlaps, or in values= if the risk depends on it"
+            )
+        numbers[symbol] = settings.numbers[symbol]
+    rows = embed(overlaps.gram(numbers, len(next(iter(batch.values())))))
+    count = len(overlaps.fixed)
+    return rows[:, count:], rows[0, :count], single
+
+
+def _inner_products(
+    overlaps: Overlaps, fixed: np.ndarray, symbols: set[sp.Symbol], values: Mapping[Any, Any]
+) -> dict[sp.Expr, float]:
+    """What the fixed vectors say of their own inner products, which must be what the overlaps and the values say."""
+    place = dict(zip(overlaps.fixed, fixed, strict=True))
+    named = {str(key): number for key, number in values.items()}
+    slack = 10 * fixed.shape[1] * np.finfo(float).eps
+    found = {}
+    for i, one in enumerate(overlaps.fixed):
+        for other in overlaps.fixed[: i + 1]:
+            entry, product = overlaps.entry(one, other), float(place[one] @ place[other])
+            said = float(entry) if entry.is_number else named.get(str(entry), product)
+            if not abs(product - said) <= slack * max(1.0, abs(said)):
+                raise ValueError(f"expected <{one}, {other}> = {said} as was said, got {product!r} from the vectors")
+            if entry in symbols and str(entry) not in named:
+                found[entry] = product
+    return found
+
+
+def _read_vectors(
     overlaps: Overlaps, start: Mapping[Any, Any], values: Mapping[Any, Any], project: bool
-) -> tuple[np.ndarray, bool, np.ndarray]:
-    """The trained vectors (starts, trained, d), whether there is one start alone, and the fixed vectors."""
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """The trained vectors (starts, trained, d), the fixed ones, whether there is one start."""
     given = _by_key(start, overlaps.trained)
     arrays = {str(key): _array(str(key), given[key]) for key in overlaps.trained}
     batch, single = _batched(arrays, dict.fromkeys(arrays, 1))
@@ -231,18 +248,7 @@ def _vectors(
     if overlaps.unit:
         batch = {name: _onto(Sphere(size), name, array, project) for name, array in batch.items()}
     trained = np.stack([batch[str(vector)] for vector in overlaps.trained], axis=1)
-    return trained, single, np.array(fixed).reshape(len(fixed), size)
-
-
-def _agree(overlaps: Overlaps, place: Mapping[sp.MatrixSymbol, np.ndarray]) -> None:
-    """The fixed vectors have the inner products that the overlaps say."""
-    for i, one in enumerate(overlaps.fixed):
-        for other in overlaps.fixed[: i + 1]:
-            entry = overlaps.entry(one, other)
-            if entry.is_number:
-                found = float(place[one] @ place[other])
-                if abs(found - float(entry)) > 10 * len(place[one]) * np.finfo(float).eps:
-                    raise ValueError(f"expected <{one}, {other}> = {entry} as the overlaps say, got {found!r}")
+    return trained, np.array(fixed).reshape(len(fixed), size), single
 
 
 def _of_matrices(risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], manifold: Any, project: bool) -> Start:
@@ -254,10 +260,10 @@ def _of_matrices(risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], m
     overlaps = _as_overlaps(risk, manifolds)
     if overlaps is not None:
         named = dict(overlaps.products)
-        sizes = {p.shape[0]: batch[str(p)].shape[1] for p in parameters if isinstance(p.shape[0], sp.Symbol)}
-        known = {str(key) for key in values}
-        values |= {n: size for n, size in sizes.items() if n in _scalars(risk.expr) and str(n) not in known}
         of_products = Risk(risk.expr.xreplace(named), tuple(overlaps.moving), None, risk.source)
+        sizes = {p.shape[0]: batch[str(p)].shape[1] for p in parameters}
+        known = {str(key) for key in values}
+        values |= {n: size for n, size in sizes.items() if n in of_products.expr.free_symbols and str(n) not in known}
         return _of_overlaps(of_products, start, values, overlaps, project)
     for p, surface in zip(parameters, manifolds, strict=True):
         if surface is not None:
@@ -266,22 +272,24 @@ def _of_matrices(risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], m
                 raise ValueError(f"expected starts of shape {surface.shape} for {p} on {surface}, got {shape}")
             batch[str(p)] = _onto(surface, str(p), batch[str(p)], project)
     others = {s for s in risk.expr.free_symbols if s not in parameters}
-    sizes = {letter for p in (*parameters, *others) if isinstance(p, sp.MatrixSymbol) for n in p.shape for letter in n.free_symbols}
-    constants = {}
-    for symbol in others:
-        if isinstance(symbol, sp.MatrixSymbol):
-            array = values.pop(symbol, values.pop(symbol.name, None))
-            if array is None:
-                raise ValueError(f"expected an array for {symbol} in values=, got none")
-            constants[symbol] = _array(symbol.name, array)
+    matrices = {s for s in others if isinstance(s, sp.MatrixSymbol)}
+    constants = {s: _array(s.name, _taken(values, s)) for s in sorted(matrices, key=str)}
+    learnt = {letter for s in (*parameters, *matrices) for size in s.shape for letter in size.free_symbols}
     known = {str(key) for key in values}
-    scalars = {s for s in others if not isinstance(s, sp.MatrixSymbol) and (s not in sizes or str(s) in known)}
-    settings = settings_of(risk, scalars, values)
-    slope = MatrixSlope(risk, settings, constants, manifolds)
+    settings = settings_of(risk, {s for s in others - matrices if s not in learnt or str(s) in known}, values)
     state = [batch[str(p)] for p in parameters]
-    for i in range(len(state[0])):  # strict: what a wrong shape or a missing size means is said by the door to floats
-        value(risk, {**constants, **settings.at(0.0), **{p: block[i] for p, block in zip(parameters, state, strict=True)}})
-    return Start(slope, state, single)
+    for i in range(len(state[0])):  # strictly: the door to floats says what a wrong shape or a missing size means
+        at = {p: block[i] for p, block in zip(parameters, state, strict=True)}
+        value(risk, {**constants, **settings.at(0.0), **at})
+    return Start(MatrixSlope(risk, settings, constants, manifolds), state, single)
+
+
+def _taken(values: dict[Any, Any], symbol: sp.MatrixSymbol) -> Any:
+    """The array of a symbol, taken out of the values."""
+    for key in (symbol, symbol.name):
+        if key in values:
+            return values.pop(key)
+    raise ValueError(f"expected an array for {symbol} in values=, got none")
 
 
 def _as_overlaps(risk: Risk, manifolds: tuple[Manifold | None, ...]) -> Overlaps | None:
@@ -298,14 +306,9 @@ def _as_overlaps(risk: Risk, manifolds: tuple[Manifold | None, ...]) -> Overlaps
     products = {node: sp.Symbol(str(node), real=True) for node in nodes}
     seen = {side for node in nodes for side in node.args}
     rest = risk.expr.xreplace(products)
-    if not set(risk.parameters) <= seen or any(isinstance(n, sp.MatrixSymbol) for n in rest.free_symbols) or rest.has(sp.MatrixExpr):
+    if not set(risk.parameters) <= seen or any(isinstance(n, sp.MatrixExpr) for n in sp.preorder_traversal(rest)):
         return None
     return Overlaps(products, risk.parameters, unit=all(on_spheres))
-
-
-def _scalars(expr: sp.Expr) -> set[sp.Symbol]:
-    """The symbols of an expression outside of its inner products."""
-    return expr.xreplace({node: sp.Integer(0) for node in sp.preorder_traversal(expr) if isinstance(node, Dot)}).free_symbols
 
 
 def _manifolds(manifold: Any, parameters: Sequence[sp.Basic]) -> tuple[Manifold | None, ...]:
@@ -327,10 +330,9 @@ def _manifolds(manifold: Any, parameters: Sequence[sp.Basic]) -> tuple[Manifold 
 
 def _has_a_value(risk: Risk, point: Mapping[str, Any], settings: Settings) -> None:
     """The risk is a finite number at every start, and its conditions hold there."""
-    needed = {str(symbol) for symbol in risk.expr.free_symbols} | {str(p) for p in risk.parameters}
-    size = max((np.size(x) for x in point.values()), default=1)
     numbers = {**point, **{str(s): x for s, x in settings.at(0.0).items()}}
-    value(risk, {name: np.broadcast_to(x, size) if name in point else x for name, x in numbers.items() if name in needed})
+    needed = {str(symbol) for symbol in {*risk.expr.free_symbols, *risk.parameters}}
+    value(risk, {name: x for name, x in numbers.items() if name in needed})
 
 
 def _names(parameters: Sequence[sp.Basic]) -> str:

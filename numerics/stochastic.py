@@ -69,7 +69,7 @@ def stochastic_gradient_descent(
     if not isinstance(manifold, Overlaps):
         raise TypeError(f"expected Overlaps for manifold, which name the trained vectors, got {manifold!r:.60}")
     if simulator.loss is not squared_error:
-        raise ValueError("expected a simulator with the squared error as its loss; the gradient of another is not known")
+        raise ValueError("expected a simulator with the squared error as its loss, got another, without a gradient")
     if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
         raise ValueError(f"expected an integer batch >= 1, got batch={batch!r}")
     begin = prepare(risk, start, values, manifold, project)
@@ -111,7 +111,8 @@ class _SampleGradient:
         tokens = tokens.reshape(starts, self.batch, *tokens.shape[1:])
         targets = targets.reshape(starts, self.batch)
         scores = np.einsum("sbld,sad->asbl", tokens, trained)
-        body, *slopes = (np.asarray(x).reshape(scores.shape[1:]) for x in self.formulas([s.ravel() for s in scores], time))
+        found = self.formulas([score.ravel() for score in scores], time)
+        body, *slopes = (np.asarray(part).reshape(scores.shape[1:]) for part in found)
         residual = targets - body.sum(axis=2)
         parts = [np.einsum("sb,sbl,sbld->sd", residual, slope, tokens, optimize=True) for slope in slopes]
         ambient = -2 / self.batch * np.stack(parts, axis=1)

@@ -144,7 +144,7 @@ class BoundTape:
             cells[step.output] = np.empty(())
         self.varying = {at: cells[cell] for cell, at in tape.arguments.items() if cell in tape.registers}
         self.moving = {at: cells[cell] for cell, at in tape.arguments.items() if at in moving}
-        self.outputs = [cells[cell] if cell in tape.registers else np.broadcast_to(cells[cell], size) for cell in tape.outputs]
+        self.outputs = [np.broadcast_to(cells[cell], size) for cell in tape.outputs]
         changing = {cell for cell, position in tape.arguments.items() if position in moving}
         again = []
         for step in tape.scalar_steps:
@@ -153,7 +153,9 @@ class BoundTape:
                 again.append(step)
 
         def program(steps: Sequence[Step]) -> list[tuple[Callable[..., Any], tuple[np.ndarray, ...]]]:
-            return [(step.operation.into, (*(cells[cell] for cell in step.inputs), cells[step.output])) for step in steps]
+            return [
+                (step.operation.into, (*(cells[cell] for cell in step.inputs), cells[step.output])) for step in steps
+            ]
 
         with np.errstate(all="ignore"):
             for function, operands in program(tape.scalar_steps):

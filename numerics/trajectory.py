@@ -177,5 +177,6 @@ class Recorder:
         else:
             counts = Counter(endings)
             parts = [f"{counts[ending]} {ending}" for ending in Ending if counts[ending]]
-            head = f"{self.starts} starts: {', '.join(parts)}; largest gradient norm {np.nanmax(self.norms, initial=0.0):.3g}"
+            largest = np.nanmax(self.norms, initial=0.0)
+            head = f"{self.starts} starts: {', '.join(parts)}; largest gradient norm {largest:.3g}"
         return ". ".join([head, *self.notes, *([advice] if advice else [])]) + "."

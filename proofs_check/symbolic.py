@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from theory.domain import Domain
 from theory.identity import reduces_to_zero
 from theory.statement import (
+    Conserved,
     Identity,
     Invariant,
     Limit,
@@ -31,7 +32,7 @@ __all__ = ["SymbolicIdentity", "identities_of"]
 class SymbolicIdentity(Check):
     """The difference of the two sides reduces to zero, by exact normal forms.
 
-    For identities, "is stationary", "is invariant", and limits that the limit laws give. Says
+    For identities, "is stationary", "is invariant", "is conserved", and limits that the limit laws give. Says
     *holds* (symbolic, identically) or *undecided*, never *fails*.
     """
 
@@ -64,7 +65,7 @@ def identities_of(statement: Statement) -> tuple[Identity, ...] | None:
     """The identities a statement consists of; None if it is of another kind."""
     if isinstance(statement, Identity):
         return (statement,)
-    if isinstance(statement, (Invariant, Stationary)):
+    if isinstance(statement, (Conserved, Invariant, Stationary)):
         return statement.identities()
     return None
 
