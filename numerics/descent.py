@@ -162,17 +162,17 @@ def descend(
             except BadSchedule as error:
                 run.stop_all(t, Ending.BAD_SCHEDULE, str(error))
                 break
-            if not math.isfinite(sum(float(part.sum()) for part in slopes)) and run.drop_lost(slopes, t, step):
+            norms = _norms(slopes)  # their squares overflow about when the risk does
+            if not math.isfinite(norms.sum()) and run.drop_lost(norms, t, step):
                 if not run.active.size:
                     break
                 slopes = gradient(run.state, t)
-            if stops_early:
                 norms = _norms(slopes)
-                if norms.min() <= tolerance:
-                    run.drop(norms <= tolerance, t, Ending.CONVERGED, norms)
-                    if not run.active.size:
-                        break
-                    slopes = gradient(run.state, t)
+            if stops_early and norms.min() <= tolerance:
+                run.drop(norms <= tolerance, t, Ending.CONVERGED, norms)
+                if not run.active.size:
+                    break
+                slopes = gradient(run.state, t)
             run.before = run.state
             run.state = [
                 move(manifold, x, -alpha * g)
@@ -200,7 +200,8 @@ class _Run:
 
     def _risk(self, state: Blocks, t: float) -> np.ndarray:
         try:
-            return self.slope.risk(state, t)
+            with np.errstate(all="ignore"):
+                return self.slope.risk(state, t)
         except BadSchedule:
             return np.full(len(state[0]), np.nan)
 
@@ -220,16 +221,16 @@ class _Run:
         self.before = [block[~ended] for block in self.before]
         self.active = self.active[~ended]
 
-    def drop_lost(self, slopes: Blocks, t: int, step: Step) -> bool:
+    def drop_lost(self, norms: np.ndarray, t: int, step: Step) -> bool:
         """End the starts whose gradient is not finite, at their last finite state; False if there are none."""
-        lost = ~np.isfinite(_norms(slopes))
+        lost = ~np.isfinite(norms)
         if not lost.any():
             return False
-        gone = lost & ~np.isfinite(_norms(self.state))
+        gone = lost & ~np.isfinite(self._risk(self.state, t))  # the risk is lost as well: a step back there was one
         self.state = [np.where(_spread(gone, x), old, x) for x, old in zip(self.state, self.before, strict=True)]
         risks, firsts = self._risk(self.state, t), self.first[self.active]
         norms = np.full(len(lost), np.nan)
-        grew = lost & (gone | ~(risks <= firsts + ROUNDING * np.abs(firsts))) & (t > 0)
+        grew = lost & ~(risks <= firsts + ROUNDING * np.abs(firsts)) & (t > 0)
         where = f"at step {t}"
         if grew.any():
             name = self.active[np.flatnonzero(grew)[0]]
@@ -252,7 +253,7 @@ class _Run:
             slopes = self.slope.gradient(self.state, t)
         except BadSchedule as error:
             return self.stop_all(t, Ending.BAD_SCHEDULE, str(error))
-        if not np.isfinite(_norms(slopes)).all() and self.drop_lost(slopes, t, step):
+        if not np.isfinite(_norms(slopes)).all() and self.drop_lost(_norms(slopes), t, step):
             if not self.active.size:
                 return None
             slopes = self.slope.gradient(self.state, t)

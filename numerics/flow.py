@@ -153,8 +153,12 @@ class _Single:
                 if solver.status == "failed":
                     self._lost(str(message).rstrip("."))
                     break
+                norm = self.norm(solver.t, solver.y)
+                if not math.isfinite(norm):  # some solvers step on through nan
+                    self._lost("the gradient is not finite there")
+                    break
                 interpolant = solver.dense_output()
-                if self.norm(solver.t, solver.y) <= self.tolerance:
+                if norm <= self.tolerance:
                     self._converged(solver.t_old, solver.t, interpolant)
                 else:
                     self.time, self.last = float(solver.t), solver.y.copy()

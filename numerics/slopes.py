@@ -230,11 +230,17 @@ class OverlapSlope(Slope):
         self._gradient = Formulas([slopes[symbol] for symbol in symbols], symbols, settings)
         place = {vector: i for i, vector in enumerate((*overlaps.trained, *overlaps.fixed))}
         self._pairs = [(place[one], place[other]) for one, other in moving.values()]
+        trained, width = len(overlaps.trained), len(overlaps.vectors)
+        self._cells = [i * width + j for i, j in self._pairs]
+        self._mirrored = [(j * width + i, n) for n, (i, j) in enumerate(self._pairs) if j < trained]
+        self._diagonal = np.arange(trained) * (width + 1)
 
     def _gram(self, state: Blocks) -> tuple[np.ndarray, np.ndarray]:
         """All vectors, and the inner products of the trained ones with all."""
         trained = state[0]
-        everything = np.concatenate([trained, np.broadcast_to(self.fixed, (len(trained), *self.fixed.shape))], axis=1)
+        starts, count, size = trained.shape
+        everything = np.empty((starts, count + len(self.fixed), size))
+        everything[:, :count], everything[:, count:] = trained, self.fixed
         return everything, trained @ everything.swapaxes(1, 2)
 
     def risk(self, state: Blocks, time: float) -> np.ndarray:
@@ -245,14 +251,13 @@ class OverlapSlope(Slope):
         everything, gram = self._gram(state)
         slopes = self._gradient([gram[:, i, j] for i, j in self._pairs], time)
         weights = np.zeros_like(gram)
-        trained = weights.shape[1]
-        for (i, j), slope in zip(self._pairs, slopes, strict=True):
-            weights[:, i, j] += slope
-            if j < trained:
-                weights[:, j, i] += slope
+        flat = weights.reshape(len(gram), -1)
+        for cell, slope in zip(self._cells, slopes, strict=True):
+            flat[:, cell] = slope
+        for cell, position in self._mirrored:  # ⟨x, y⟩ of two trained vectors moves both
+            flat[:, cell] += slopes[position]
         if self.overlaps.unit:  # the tangent part, ∇_x R − ⟨∇_x R, x⟩ x, read off the Gram matrix
-            for i in range(trained):
-                weights[:, i, i] -= (weights[:, i] * gram[:, i]).sum(axis=1)
+            flat[:, self._diagonal] -= np.einsum("saj,saj->sa", weights, gram)
         return [weights @ everything]
 
     def read(self, state: Blocks) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -1039,9 +1039,9 @@ def rates_at_the_oracle():
 
 @claim(on=Domain({lam: (Q(9, 10), 1)}), by=[CertifiedOnBox()], source=DERIVED)
 def oracle_is_not_the_best_for_large_temperature():
-    """With d = 400, γ² = 1/2, L = 10 and λ from the published 0.9 to 1, unit vectors in the plane of k* and v* have a risk
-    below the oracle's by more than 1/80: k = (k*(1−s²) + 2s v*)/(1+s²) with s = −41/56, v = (k*(1−t²) + 2t v*)/(1+t²)
-    with t = 38/53."""
+    """With d = 400, γ² = 1/2, L = 10 and λ from the published 0.9 to 1, unit vectors in the plane of k* and v* have a
+    risk below the oracle's by more than 1/80: k = (k*(1−s²) + 2s v*)/(1+s²) with s = −41/56, v = (k*(1−t²) +
+    2t v*)/(1+t²) with t = 38/53."""
     s, t = Q(-41, 56), Q(38, 53)
     at = {kappa: (1 - s**2) / (1 + s**2), eta: 2 * s / (1 + s**2)}
     at |= {theta: (1 - t**2) / (1 + t**2), nu: 2 * t / (1 + t**2)}
