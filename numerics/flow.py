@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, Radau
-from scipy.optimize import brentq
+import scipy  # its solvers come when they are first used: they would double the time of importing this package
 
 from theory.risk import Risk
 
@@ -25,7 +24,7 @@ from .trajectory import Ending, Recorder, Trajectory
 
 __all__ = ["gradient_flow"]
 
-SOLVERS = {solver.__name__: solver for solver in (LSODA, BDF, Radau, DOP853, RK45, RK23)}
+SOLVERS = ("LSODA", "BDF", "Radau", "DOP853", "RK45", "RK23")
 
 
 def gradient_flow(
@@ -82,7 +81,12 @@ def gradient_flow(
     for i in range(starts):
         single = _Single(begin.slope, [block[i : i + 1] for block in begin.state], tolerance)
         with np.errstate(all="ignore"):
-            single.run(SOLVERS[method], marks, options, [[block[i : i + 1] for block in path] for path in paths])
+            single.run(
+                getattr(scipy.integrate, method),
+                marks,
+                options,
+                [[block[i : i + 1] for block in path] for path in paths],
+            )
             for block, last in zip(ends, single.state_of(single.last), strict=True):
                 block[i] = last[0]
             recorder.end(i, single.ending, single.time, single.norm(single.time, single.last), single.note)
@@ -174,7 +178,7 @@ class _Single:
         def excess(time: float) -> float:
             return self.norm(time, interpolant(time)) - self.tolerance
 
-        self.time = brentq(excess, before, after) if excess(before) > 0 > excess(after) else float(after)
+        self.time = scipy.optimize.brentq(excess, before, after) if excess(before) > 0 > excess(after) else float(after)
         self.last = interpolant(self.time)
         self.ending = Ending.CONVERGED
 

@@ -10,7 +10,7 @@ orthogonality constraints (1998), section 2.2.2.
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import expm
+import scipy
 
 from .manifolds import Array, Manifold, ProductOfSpheres, Sphere, Stiefel
 
@@ -48,5 +48,9 @@ def _geodesic_of_frames(manifold: Stiefel, point: Array, vector: Array) -> Array
     generator = np.concatenate(
         [np.concatenate([turn, -speed], axis=-1), np.concatenate([identity, turn], axis=-1)], axis=-2
     )
-    moved = np.concatenate([point, vector], axis=-1) @ expm(generator)[..., : manifold.columns] @ expm(-turn)
+    moved = (
+        np.concatenate([point, vector], axis=-1)
+        @ scipy.linalg.expm(generator)[..., : manifold.columns]
+        @ scipy.linalg.expm(-turn)
+    )
     return manifold.project(moved)

@@ -101,6 +101,10 @@ def settings_of(risk: Risk, needed: Iterable[sp.Basic], values: Mapping[Any, Any
     numbers: dict[sp.Symbol, float] = {}
     schedules: dict[sp.Symbol, Schedule] = {}
     for symbol, number in given.items():
+        if symbol in risk.parameters and symbol not in needed:
+            raise ValueError(
+                f"expected values for what is no parameter, got {symbol}={number!r}; it begins at the start"
+            )
         if symbol not in needed:
             continue
         if callable(number) and not isinstance(number, sp.Basic):

@@ -37,7 +37,7 @@ class Ending(Enum):
         return self.value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     """The path of one start or of many.
 

@@ -351,6 +351,7 @@ OK = {"kappa": 0.1, "nu": 0.2, "theta": 0.0, "eta": 0.0, "rho": 0.0}
         (OK, {"values": {"lam": -1.0}}, "expected lam > 0"),
         (OK, {"values": {"lam": [0.1, 0.2]}}, "one number or a function of time for lam"),
         (OK, {"values": {"lam": 0.1, "lamb": 2}}, "unknown: lamb"),
+        (OK, {"values": {"lam": 0.1, "kappa": 0.5}}, "no parameter, got kappa=0.5"),
         (OK, {"step": 0.0}, "expected a finite step > 0, got step=0.0"),
         (OK, {"step": -0.1}, "expected a finite step > 0"),
         (OK, {"step": "small"}, "expected a positive number or a function"),

@@ -9,7 +9,8 @@ Source: the authors' public code (see `single_location`), its four population ex
     schedule     from the spheres               λ = 1/(1 + 1e-4 t)     α = 4e-3    120,000
 
 A start is drawn as its five overlaps, with the exact law of uniform vectors in R^400. What is known of the published
-runs, 30 starts each in single precision, is in `PUBLISHED`: means over the starts at the steps given.
+runs, 30 starts each in single precision, is in `PUBLISHED`: means over the starts at the steps given. Their risk is
+logged one step late: at step t stands that of step t − 1, with its λ.
 """
 
 from __future__ import annotations
