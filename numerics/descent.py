@@ -55,8 +55,8 @@ def projected_gradient_descent(
         steps: how many, at most.
         values: every other symbol: a number, a function of t, or the array of a fixed vector.
         manifold: `Overlaps` for a risk of inner products of vectors; a `Manifold` or a dict of them for a risk of
-            matrices; None for flat space. With `Overlaps` the start may be overlaps, and the descent is the reduced
-            one, or vectors, in full.
+            matrices; the `Manifold` that the parameters of a risk of symbols are coordinates of; None for flat space.
+            With `Overlaps` the start may be overlaps, and the descent is the reduced one, or vectors, in full.
         record: how many points of the path are kept, evenly spaced, the first and the last among them.
         tolerance: a start has converged when the norm of its gradient is at most this. While a schedule runs nothing
             converges before the end.

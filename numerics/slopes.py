@@ -177,32 +177,43 @@ class Formulas:
 
 
 class ScalarSlope(Slope):
-    """A risk of symbols; one block of shape (starts, parameters) in flat space.
+    """A risk of symbols; one block, the parameters in order: (starts, parameters), or of the manifold's shape.
 
     Args:
         risk: with symbols as parameters.
         settings: of every other symbol.
+        manifold: on which the parameters are the coordinates of a point, in C order; None for flat space.
         metric: the inverse metric g⁻¹ by parameter, 1 where none is given; the gradient is then g⁻¹ ∇R.
     """
 
-    manifolds = (None,)
-
-    def __init__(self, risk: Risk, settings: Settings, metric: Mapping[sp.Symbol, sp.Expr] | None = None) -> None:
+    def __init__(
+        self,
+        risk: Risk,
+        settings: Settings,
+        manifold: Manifold | None = None,
+        metric: Mapping[sp.Symbol, sp.Expr] | None = None,
+    ) -> None:
         self.parameters = risk.parameters
+        self.manifolds = (manifold,)
         self.scheduled = bool(settings.schedules)
         slopes = risk.gradient()
         scaled = [sp.sympify((metric or {}).get(p, 1), strict=True) * slopes[p] for p in self.parameters]
         self._risk = Formulas([risk.expr], self.parameters, settings)
         self._gradient = Formulas(scaled, self.parameters, settings)
 
+    def _columns(self, state: Blocks) -> list[np.ndarray]:
+        return list(state[0].reshape(len(state[0]), -1).T)
+
     def risk(self, state: Blocks, time: float) -> np.ndarray:
-        return np.array(self._risk(list(state[0].T), time)[0])
+        return np.array(self._risk(self._columns(state), time)[0])
 
     def gradient(self, state: Blocks, time: float) -> Blocks:
-        return [np.stack(self._gradient(list(state[0].T), time), axis=1)]
+        (manifold,) = self.manifolds
+        slopes = np.stack(self._gradient(self._columns(state), time), axis=1).reshape(state[0].shape)
+        return [slopes if manifold is None else manifold.tangent(state[0], slopes)]
 
     def read(self, state: Blocks) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        return {str(p): state[0][:, i].copy() for i, p in enumerate(self.parameters)}, {}
+        return {str(p): x.copy() for p, x in zip(self.parameters, self._columns(state), strict=True)}, {}
 
 
 class OverlapSlope(Slope):

@@ -11,6 +11,7 @@ there, or it lies off its manifold; how far is said, and `project=True` takes th
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,8 @@ def prepare(
         start: a number or an array for each parameter, by symbol or by name.
         values: every other symbol: a number, a function of the time, or the array of a fixed vector or matrix.
         manifold: `Overlaps` for a risk of inner products, to start at overlaps or at vectors; for a risk of matrices a
-            `Manifold`, or a dict from parameter to manifold; for a risk of symbols a dict of inverse metrics g⁻¹.
+            `Manifold`, or a dict from parameter to manifold; for a risk of symbols the `Manifold` that they are the
+            coordinates of, or inverse metrics g⁻¹, by parameter or in their order.
         project: take the nearest point of the manifold to a start that is off it.
 
     Raises:
@@ -69,7 +71,7 @@ def prepare(
         raise ValueError("expected parameters that are all symbols or all matrices; name the overlaps by manifold=")
     if matrices:
         return _of_matrices(risk, start, dict(values or {}), manifold, project)
-    return _of_symbols(risk, start, values, manifold)
+    return _of_symbols(risk, start, values, manifold, project)
 
 
 # --- reading arrays --------------------------------------------------------------------------------
@@ -146,23 +148,41 @@ def _onto(manifold: Manifold, name: str, points: np.ndarray, project: bool) -> n
 # --- the three kinds -------------------------------------------------------------------------------
 
 
-def _of_symbols(risk: Risk, start: Mapping[Any, Any], values: Mapping[Any, Any] | None, manifold: Any) -> Start:
-    if manifold is not None and not isinstance(manifold, Mapping):
+def _of_symbols(
+    risk: Risk, start: Mapping[Any, Any], values: Mapping[Any, Any] | None, manifold: Any, project: bool
+) -> Start:
+    if isinstance(manifold, (list, tuple)) and len(manifold) == len(risk.parameters):
+        manifold = dict(zip(risk.parameters, manifold, strict=True))
+    if manifold is not None and not isinstance(manifold, (Manifold, Mapping)):
         raise TypeError(
-            "expected for a risk of symbols Overlaps, or a dict of inverse metrics by parameter, "
-            f"got manifold={manifold!r}"
+            "expected for a risk of symbols Overlaps, a manifold that the parameters are coordinates of, or an inverse "
+            f"metric for each parameter, got manifold={manifold!r}"
         )
-    metric = {p: sp.sympify(g, strict=True) for p, g in (manifold or {}).items()}
-    unknown = [str(p) for p in metric if p not in risk.parameters]
-    if unknown:
-        raise ValueError(f"the metric speaks of {', '.join(unknown)}; the parameters are {_names(risk.parameters)}")
+    surface = manifold if isinstance(manifold, Manifold) else None
+    metric = _metric(manifold, risk.parameters) if isinstance(manifold, Mapping) else {}
     given = _by_key(start, risk.parameters)
     batch, single = _batched({str(p): _array(str(p), x) for p, x in given.items()}, {str(p): 0 for p in given})
     symbols = set().union(risk.expr.free_symbols, *(g.free_symbols for g in metric.values()))
     settings = settings_of(risk, symbols - set(risk.parameters), values)
-    _has_a_value(risk, batch, settings)
     state = np.stack([batch[str(p)] for p in risk.parameters], axis=1)
-    return Start(ScalarSlope(risk, settings, metric), [state], single)
+    if surface is not None:
+        if math.prod(surface.shape) != len(risk.parameters):
+            raise ValueError(
+                f"expected as many parameters as coordinates of a point of {surface}, {math.prod(surface.shape)}, got "
+                f"{_names(risk.parameters)}"
+            )
+        state = _onto(surface, _names(risk.parameters), state.reshape(-1, *surface.shape), project)
+    slope = ScalarSlope(risk, settings, surface, metric)
+    _has_a_value(risk, slope.read([state])[0], settings)
+    return Start(slope, [state], single)
+
+
+def _metric(manifold: Mapping[Any, Any], parameters: Sequence[sp.Basic]) -> dict[sp.Basic, sp.Expr]:
+    names = {str(p): p for p in parameters}
+    unknown = [str(key) for key in manifold if str(key) not in names]
+    if unknown:
+        raise ValueError(f"the metric speaks of {', '.join(unknown)}; the parameters are {_names(parameters)}")
+    return {names[str(key)]: sp.sympify(entry, strict=True) for key, entry in manifold.items()}
 
 
 def _of_overlaps(

@@ -17,6 +17,7 @@ from numerics import (
     Sphere,
     Stiefel,
     gradient,
+    gradient_flow,
     projected_gradient_descent,
     riemannian_gradient_descent,
 )
@@ -243,6 +244,21 @@ def test_leading_eigenvectors_are_found_on_the_frames():
         assert set(path.endings) == {Ending.CONVERGED}
         assert np.allclose(path.risk[-1], best, rtol=1e-12)
         assert float(np.max(distance_off(Stiefel(5, 2), path.final["W"]))) < 1e-14
+
+
+def test_symbols_that_are_coordinates_of_a_manifold():
+    """Rayleigh's quotient in symbols on a sphere, and two spheres whose points attract: as with vectors."""
+    a, b, c = sp.symbols("a b c", real=True)
+    risk = Risk(a**2 + 2 * b**2 + 5 * c**2 + a * b, (a, b, c))
+    matrix = np.array([[1.0, 0.5, 0], [0.5, 2, 0], [0, 0, 5]])
+    start = {"a": [0.6, 0.0], "b": [0.0, 0.8], "c": [0.8, 0.6]}
+    path = projected_gradient_descent(risk, start, step=0.1, steps=500, manifold=Sphere(3))
+    assert set(path.endings) == {Ending.CONVERGED}
+    assert np.allclose(path.risk[-1], np.linalg.eigvalsh(matrix)[0], rtol=1e-12)
+    flow = gradient_flow(risk, start, 60.0, manifold=Sphere(3))
+    assert np.allclose(flow.risk[-1], path.risk[-1], rtol=1e-12)
+    with pytest.raises(ValueError, match=r"at distance 0\.4"):
+        projected_gradient_descent(risk, {"a": 0.6, "b": 0.0, "c": 0.0}, step=0.1, steps=5, manifold=Sphere(3))
 
 
 def test_free_matrices_with_a_constant_one():

@@ -125,7 +125,7 @@ def test_small_steps_tend_to_the_flow():
         (1.0, {"method": "Euler"}, "expected method one of LSODA"),
         (1.0, {"record": 1}, "record >= 2"),
         (1.0, {"manifold": {y: 1}}, "the metric speaks of y"),
-        (1.0, {"manifold": Sphere(3)}, "Overlaps, or a dict of inverse metrics"),
+        (1.0, {"manifold": Sphere(3)}, "expected as many parameters as coordinates"),
     ],
 )
 def test_bad_input_is_named(time, options, message):
