@@ -64,7 +64,7 @@ def projected_gradient_descent(
 
     Returns:
         The trajectory, with how each start ended: steps that are too large are an outcome, and so are values that are
-        not finite.
+        not finite. A KeyboardInterrupt carries the path so far as its attribute `trajectory`.
 
     Raises:
         ValueError: for a start off the manifold, a wrong shape, a value that is not finite, a symbol left symbolic, a
@@ -152,34 +152,37 @@ def descend(
         raise ValueError(f"expected tolerance >= 0, got tolerance={tolerance!r}")
     run = _Run(begin, record, steps)
     stops_early = tolerance > 0 and not begin.slope.scheduled and not noisy
-    with np.errstate(all="ignore"):
-        for t in range(steps):
-            if t in run.marks:
-                run.write(t)
-            try:
-                slopes = gradient(run.state, t)
-                alpha = size_of(t)
-            except BadSchedule as error:
-                run.stop_all(t, Ending.BAD_SCHEDULE, str(error))
-                break
-            norms = _norms(slopes)  # their squares overflow about when the risk does
-            if not math.isfinite(norms.sum()) and run.drop_lost(norms, t, step):
-                if not run.active.size:
+    t = 0
+    try:
+        with np.errstate(all="ignore"):
+            for t in range(steps):
+                if t in run.marks:
+                    run.write(t)
+                try:
+                    slopes = gradient(run.state, t)
+                    alpha = size_of(t)
+                except BadSchedule as error:
+                    run.stop_all(t, Ending.BAD_SCHEDULE, str(error))
                     break
-                slopes = gradient(run.state, t)
-                norms = _norms(slopes)
-            if stops_early and norms.min() <= tolerance:
-                run.drop(norms <= tolerance, t, Ending.CONVERGED, norms)
-                if not run.active.size:
-                    break
-                slopes = gradient(run.state, t)
-            run.before = run.state
-            run.state = [
-                move(manifold, x, -alpha * g)
-                for manifold, x, g in zip(begin.slope.manifolds, run.state, slopes, strict=True)
-            ]
-        else:
-            run.finish(steps, tolerance, step, noisy)
+                norms = _norms(slopes)  # their squares overflow about when the risk does
+                if not math.isfinite(norms.sum()) and run.drop_lost(norms, t, step):
+                    if not run.active.size:
+                        break
+                    slopes = gradient(run.state, t)
+                    norms = _norms(slopes)
+                if stops_early and norms.min() <= tolerance:
+                    run.drop(norms <= tolerance, t, Ending.CONVERGED, norms)
+                    if not run.active.size:
+                        break
+                    slopes = gradient(run.state, t)
+                run.move(move, slopes, alpha)
+            else:
+                run.finish(steps, tolerance, step, noisy)
+    except KeyboardInterrupt as error:
+        run.stop_all(t, Ending.INTERRUPTED, f"Interrupted at step {t}")
+        error.trajectory = run.trajectory()  # type: ignore[attr-defined]
+        error.add_note("the path so far is the attribute trajectory of this error")
+        raise
     return run.trajectory()
 
 
@@ -205,7 +208,13 @@ class _Run:
         except BadSchedule:
             return np.full(len(state[0]), np.nan)
 
+    def move(self, move: Move, slopes: Blocks, alpha: float) -> None:
+        """One step of every start that moves."""
+        moved = zip(self.slope.manifolds, self.state, slopes, strict=True)
+        self.state, self.before = [move(manifold, x, -alpha * g) for manifold, x, g in moved], self.state
+
     def write(self, t: int) -> None:
+        """One record of every start."""
         for block, moved in zip(self.everything, self.state, strict=True):
             block[self.active] = moved
         self.last_time = t

@@ -72,6 +72,16 @@ class Overlaps:
                 f"expected trained vectors among {', '.join(sorted(map(str, present)))}, got "
                 f"{', '.join(absent) or 'none'}"
             )
+        symbols = [value for _, value in pairs if isinstance(value, sp.Symbol)]
+        twice = sorted({str(symbol) for symbol in symbols if symbols.count(symbol) > 1})
+        if twice:
+            raise ValueError(f"expected a symbol of its own for each inner product, got {', '.join(twice)} twice")
+        for node, value in pairs:
+            if value.is_number and not set(node.args).isdisjoint(trained):
+                is_norm = self.unit and node.left == node.right
+                if not (is_norm and value == 1):
+                    wanted = "1, the norm of a unit vector," if is_norm else "a symbol"
+                    raise ValueError(f"expected {wanted} for {node}, which a trained vector is part of, got {value}")
         object.__setattr__(self, "products", tuple(pairs))
         object.__setattr__(self, "trained", trained)
 

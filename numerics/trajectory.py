@@ -24,7 +24,8 @@ class Ending(Enum):
 
     CONVERGED: the gradient is as small as was asked. TIME_UP: it was not, and all steps were made. DIVERGED: the
     steps are too large, the risk ended above its start or ran away. NOT_FINITE: a value was not finite although
-    the risk had not grown. BAD_SCHEDULE: a schedule gave a number that its symbol cannot have.
+    the risk had not grown. BAD_SCHEDULE: a schedule gave a number that its symbol cannot have. INTERRUPTED: from
+    the keyboard.
     """
 
     CONVERGED = "converged"
@@ -32,6 +33,7 @@ class Ending(Enum):
     DIVERGED = "diverged"
     NOT_FINITE = "not finite"
     BAD_SCHEDULE = "bad schedule"
+    INTERRUPTED = "interrupted"
 
     def __str__(self) -> str:
         return self.value

@@ -334,6 +334,19 @@ def test_a_stationary_start_has_converged_at_once():
     assert path.endings == (Ending.CONVERGED,) and path.stopped == 0 and len(path) == 1
 
 
+def test_an_interrupt_loses_nothing():
+    def schedule(t: float) -> float:
+        if t == 30:
+            raise KeyboardInterrupt
+        return 0.1
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        projected_gradient_descent(Risk(x**2, (x,)), {"x": [1.0, 2.0]}, step=schedule, steps=100, record=101)
+    path = caught.value.trajectory
+    assert set(path.endings) == {Ending.INTERRUPTED} and path.times[-1] == 30
+    assert np.allclose(path.parameters["x"][:, 0], 0.8**path.times)
+
+
 def test_memory_does_not_grow_with_the_steps():
     def peak(steps: int) -> int:
         tracemalloc.start()

@@ -74,6 +74,12 @@ def test_wrong_products_are_refused():
         Overlaps({dot(k, A * v): kappa}, trained=(k,))
     with pytest.raises(TypeError, match="a symbol or a number"):
         Overlaps({dot(k, v): kappa + 1}, trained=(k,))
+    with pytest.raises(ValueError, match="got kappa twice"):
+        Overlaps({dot(k, k_star): kappa, dot(v, v_star): kappa}, trained=(k, v))
+    with pytest.raises(ValueError, match=r"a symbol for dot\(k, v_star\), which a trained vector is part of, got 0"):
+        Overlaps({dot(k, k_star): kappa, dot(k, v_star): 0}, trained=(k,))
+    with pytest.raises(ValueError, match="1, the norm of a unit vector"):
+        Overlaps({dot(k, k_star): kappa, dot(k, k): 4}, trained=(k,))
     with pytest.raises(ValueError, match="got v_star"):
         Overlaps({dot(k, k_star): kappa}, trained=(k, v_star))
 
