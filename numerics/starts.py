@@ -97,10 +97,13 @@ def _by_key(start: Mapping[Any, Any], keys: Sequence[sp.Basic]) -> dict[sp.Basic
 
 
 def _array(name: str, given: Any) -> np.ndarray:
+    wanted = f"expected numbers in the start of {name}, got {name}={given!r:.60}"
     try:
+        if np.asarray(given).dtype.kind in "USb":
+            raise TypeError("text or truth values")
         array = np.array(given, dtype=float)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"expected numbers in the start of {name}, got {name}={given!r:.60}") from error
+        raise TypeError(wanted) from error
     if not np.isfinite(array).all():
         at = np.argwhere(~np.isfinite(array))[0]
         where = f" at index {tuple(int(i) for i in at)}" if array.ndim else ""
@@ -277,6 +280,10 @@ def _of_matrices(risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], m
     dimensions = {str(p): 1 if p.shape[1] == 1 else 2 for p in parameters}
     batch, single = _batched({str(p): _array(str(p), given[p]) for p in parameters}, dimensions)
     manifolds = _manifolds(manifold, parameters)
+    for p, surface in zip(parameters, manifolds, strict=True):
+        shape = batch[str(p)].shape[1:]
+        if surface is not None and shape != surface.shape:
+            raise ValueError(f"expected starts of shape {surface.shape} for {p} on {surface}, got {shape}")
     overlaps = _as_overlaps(risk, manifolds)
     if overlaps is not None:
         named = dict(overlaps.products)
@@ -287,9 +294,6 @@ def _of_matrices(risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], m
         return _of_overlaps(of_products, start, values, overlaps, project)
     for p, surface in zip(parameters, manifolds, strict=True):
         if surface is not None:
-            shape = batch[str(p)].shape[1:]
-            if shape != surface.shape:
-                raise ValueError(f"expected starts of shape {surface.shape} for {p} on {surface}, got {shape}")
             batch[str(p)] = _onto(surface, str(p), batch[str(p)], project)
     others = {s for s in risk.expr.free_symbols if s not in parameters}
     matrices = {s for s in others if isinstance(s, sp.MatrixSymbol)}
@@ -326,7 +330,9 @@ def _as_overlaps(risk: Risk, manifolds: tuple[Manifold | None, ...]) -> Overlaps
     products = {node: sp.Symbol(str(node), real=True) for node in nodes}
     seen = {side for node in nodes for side in node.args}
     rest = risk.expr.xreplace(products)
-    if not set(risk.parameters) <= seen or any(isinstance(n, sp.MatrixExpr) for n in sp.preorder_traversal(rest)):
+    if not set(risk.parameters) <= seen or len({vector.shape[0] for vector in seen}) > 1:
+        return None
+    if any(isinstance(n, sp.MatrixExpr) for n in sp.preorder_traversal(rest)):
         return None
     return Overlaps(products, risk.parameters, unit=all(on_spheres))
 

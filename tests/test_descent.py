@@ -370,6 +370,9 @@ OK = {"kappa": 0.1, "nu": 0.2, "theta": 0.0, "eta": 0.0, "rho": 0.0}
         ({**OK, "kappa": math.nan}, {}, "expected a finite start, got kappa=nan"),
         ({**OK, "kappa": [0.1, math.inf]}, {}, r"got kappa=inf at index \(1,\)"),
         ({**OK, "kappa": "a lot"}, {}, "expected numbers in the start of kappa"),
+        ({**OK, "kappa": "0.1"}, {}, "expected numbers in the start of kappa"),
+        ({**OK, "kappa": ["0.1", "0.2"]}, {}, "expected numbers in the start of kappa"),
+        ({**OK, "kappa": [[0.1], [0.1, 0.2]]}, {}, "expected numbers in the start of kappa"),
         ({**OK, "kappa": [[0.1]]}, {}, "expected a number or an array of them as the start of kappa"),
         ({**OK, "kappa": [0.1, 0.2], "nu": [0.1, 0.2, 0.3]}, {}, "as many starts for each parameter"),
         ({**OK, "kapa": 0.1}, {}, r"unknown: kapa \(did you mean kappa"),
@@ -431,6 +434,20 @@ def test_wrong_shapes_of_vectors_are_named():
         projected_gradient_descent(random_risk(6), {"k": at["k"], "v": at["v"]}, values=slanted, **call)
     with pytest.raises(ValueError, match="the parameter x"):
         projected_gradient_descent(Risk(x + kappa, (x, kappa)), OK, step=0.1, steps=1, manifold=OVERLAPS)
+
+
+def test_vectors_of_two_spaces_and_of_the_wrong_sphere():
+    """⟨a, b⟩ in R³ and ⟨u, w⟩ in R² in one risk: moved as matrices are, since they have no common frame."""
+    a, b = sp.MatrixSymbol("a", 3, 1), sp.MatrixSymbol("b", 3, 1)
+    u, w = sp.MatrixSymbol("u", 2, 1), sp.MatrixSymbol("w", 2, 1)
+    risk = Risk(-dot(a, b) - 2 * dot(u, w), (a, u))
+    call = {"step": 0.2, "steps": 200, "values": {"b": np.eye(3)[0], "w": np.eye(2)[1]}}
+    spheres = {a: Sphere(3), u: Sphere(2)}
+    path = projected_gradient_descent(risk, {"a": [0.0, 0.6, 0.8], "u": [1.0, 0.0]}, manifold=spheres, **call)
+    assert np.allclose(path.final["a"], [1, 0, 0]) and np.allclose(path.final["u"], [0, 1])
+    with pytest.raises(ValueError, match=r"expected starts of shape \(4,\) for a"):
+        wrong = {a: Sphere(4), u: Sphere(2)}
+        projected_gradient_descent(risk, {"a": [0.0, 0.6, 0.8], "u": [1.0, 0.0]}, manifold=wrong, **call)
 
 
 def test_a_risk_without_a_value_at_the_start_is_refused():
