@@ -39,7 +39,7 @@ class Ending(Enum):
         return self.value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trajectory:
     """The path of one start or of many.
 
@@ -77,6 +77,9 @@ class Trajectory:
             f"{starts} start{'s' if starts > 1 else ''}, {len(self.times)} records from time {self.times[0]:g} to "
             f"{self.times[-1]:g}. {self.termination}"
         )
+
+    def __repr__(self) -> str:
+        return f"<Trajectory: {self}>"
 
     def plot(self, names: Sequence[str] | None = None, axes: Any = None) -> Any:
         """The overlaps, or the scalar parameters where there are none, and the risk, against time.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs_check import CertifiedNumerics, Context, SymbolicIdentity, claim
-from theory import Conserved, Domain, conserved_quadratics, gradient_field, lie_derivative
+from theory import Conserved, Domain, conserved_quadratics, gradient_field, is_invariant, lie_derivative
 
 v, x, y, z = sp.symbols("v x y z", real=True)
 
@@ -86,6 +86,49 @@ def test_the_search_is_complete():
                     conserved = sp.expand(sum(form.diff(s) * model.diff(s) for s in (x, y))) == 0
                     if form != 0 and conserved:
                         assert found and spans_equal([*found, form], list(found), (x, y)), (model, form)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6))
+def test_spheres_and_frames_are_invariant_for_every_risk(seed):
+    """ẋ = −(I − xxᵀ)∇R on the sphere, Ẋ = −(∇R − X sym(Xᵀ∇R)) on frames; without the projection they are left."""
+    rng = np.random.default_rng(seed)
+    a, b, c = (int(n) for n in rng.integers(1, 9, 3))
+    risk = a * x**2 * y + sp.erf(b * x * z) + sp.exp(c * y) * z
+    at = sp.Matrix([x, y, z])
+    slope = sp.Matrix([risk.diff(s) for s in at])
+    projected = -(slope - at * (at.T * slope)[0])
+    sphere = [x**2 + y**2 + z**2 - 1]
+    assert is_invariant(sphere, dict(zip(at, projected)))
+    assert not is_invariant(sphere, dict(zip(at, -slope)))
+    frame = matrix("f", 2, 2)
+    slope = matrix("s", 2, 2)  # any gradient at all
+    inner = frame.T * slope
+    velocity = -(slope - frame * (inner + inner.T) / 2)
+    gram = frame.T * frame - sp.eye(2)
+    equations = [gram[0, 0], gram[0, 1], gram[1, 1]]
+    assert is_invariant(equations, dict(zip(frame, velocity)))
+    assert not is_invariant(equations[:2], dict(zip(frame, velocity)))
+
+
+def test_balanced_layers_stay_balanced_and_rank_one_stays_rank_one():
+    """{U₁U₁ᵀ = U₂ᵀU₂} under the flow of R(U₂U₁); det of a matrix with velocity MW is multiplied."""
+    A, B = matrix("a", 2, 2), matrix("b", 2, 2)
+    slope = matrix("g", 2, 2)
+    field = dict(zip(A, -(B.T * slope))) | dict(zip(B, -(slope * A.T)))
+    balance = A * A.T - B.T * B
+    assert is_invariant([balance[0, 0], balance[0, 1], balance[1, 1]], field)
+    assert is_invariant([A.det()], dict(zip(A, slope * A)))
+    assert not is_invariant([A.det()], dict(zip(A, slope)))
+
+
+def test_bad_equations_are_named():
+    with pytest.raises(ValueError, match="polynomials in x, y, got erf"):
+        is_invariant([sp.erf(x)], {x: y, y: x})
+    with pytest.raises(ValueError, match="polynomials in x, y, got z"):
+        is_invariant([z], {x: y, y: x})
+    with pytest.raises(ValueError, match="at least one equation"):
+        is_invariant([], {x: y})
 
 
 def test_bad_input_is_named():

@@ -41,7 +41,7 @@ from .expectation import E, Expectation  # isort: skip
 from .derivation import Derivation, Step, derive  # isort: skip
 from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
-from .conserved import conserved_quadratics, gradient_field, lie_derivative  # isort: skip
+from .conserved import conserved_quadratics, gradient_field, is_invariant, lie_derivative  # isort: skip
 from .risk import Risk, population_risk, squared_error  # isort: skip
 from .stationary import Nature, StationaryPoint, StationarySet  # isort: skip
 
@@ -92,6 +92,7 @@ __all__ = [
     "gamma",
     "gaussians",
     "gradient_field",
+    "is_invariant",
     "kappa",
     "lam",
     "lie_derivative",

@@ -1,4 +1,6 @@
-"""What a gradient flow conserves because of the way its model is parametrized.
+"""What a flow conserves, and which sets it does not leave.
+
+A gradient flow conserves quantities because of the way its model is parametrized:
 
     w = φ(θ),   θ̇ = −∇_θ R(φ(θ)) = −Σ_j R_j(w) ∇φ_j(θ)
 
@@ -9,6 +11,9 @@ linear equations for the coefficients of Q, which exact linear algebra solves co
     φ = U₂U₁        U₁U₁ᵀ − U₂ᵀU₂
 
 What a particular risk conserves besides, by a symmetry of its own, is not found here; `Conserved` states it.
+
+A weaker property: {g = 0} is *invariant* when every ġ_i lies in the ideal of the g_j, ġ_i = Σ_j c_ij g_j with
+polynomials c_ij. `is_invariant` decides that; `Invariant` states it for a manifold that is a graph.
 
 References: S. Du, W. Hu, J. Lee, Algorithmic regularization in learning deep homogeneous models (2018); S. Marcotte,
 R. Gribonval, G. Peyré, Abide by the law and follow the flow (2023), whose question is all conserved functions.
@@ -24,7 +29,7 @@ from typing import Any
 import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
-__all__ = ["conserved_quadratics", "gradient_field", "lie_derivative"]
+__all__ = ["conserved_quadratics", "gradient_field", "is_invariant", "lie_derivative"]
 
 
 def lie_derivative(quantity: sp.Expr, field: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
@@ -45,6 +50,54 @@ def gradient_field(expr: sp.Expr, parameters: Iterable[sp.Symbol]) -> dict[sp.Sy
     {x: -2*x}
     """
     return {x: -expr.diff(x) for x in parameters}
+
+
+def is_invariant(equations: Iterable[sp.Expr], field: Mapping[sp.Symbol, sp.Expr]) -> bool:
+    """Whether a flow stays on {g = 0} because each ġ_i is a combination of the equations.
+
+        ġ_i = Σ_j c_ij(x) g_j(x)   implies   g(x(0)) = 0 ⟹ g(x(t)) = 0
+
+    Decided exactly, by a Gröbner basis. Functions that are not polynomials, such as erf(κ), are taken as letters of
+    their own, so that what is found holds whatever their values.
+
+    Args:
+        equations: g_1, g_2, …, polynomials in the coordinates.
+        field: the velocity of each coordinate. Symbols without a velocity are constants.
+
+    Returns:
+        True is a proof. False says that some ġ_i is not such a combination; the set may be invariant all the same, when
+        the equations have multiple zeros or relations between the letters matter.
+
+    Raises:
+        ValueError: if there is no equation, or one is no polynomial in the coordinates.
+
+    >>> x, y, a = sp.symbols("x y a", real=True)
+    >>> tangent = {x: -y*sp.erf(a*x), y: x*sp.erf(a*x)}
+    >>> is_invariant([x**2 + y**2 - 1], tangent), is_invariant([x - y], tangent)
+    (True, False)
+    """
+    given = [sp.sympify(g, strict=True) for g in equations]
+    for g in given:
+        if not g.free_symbols & set(field) or not g.is_polynomial(*field):
+            raise ValueError(f"expected equations that are polynomials in {', '.join(map(str, field))}, got {g}")
+    if not given:
+        raise ValueError("expected at least one equation, got none")
+    letters: dict[sp.Expr, sp.Dummy] = {}
+    rates = [_in_letters(lie_derivative(g, field), letters) for g in given]
+    ideal = [_in_letters(g, letters) for g in given]
+    symbols = sorted(set().union(*(expr.free_symbols for expr in (*ideal, *rates))), key=sp.default_sort_key)
+    basis = sp.groebner(ideal, *symbols, order="grevlex", domain="QQ")
+    return all(basis.contains(rate) for rate in rates)
+
+
+def _in_letters(expr: sp.Expr, letters: dict[sp.Expr, sp.Dummy]) -> sp.Expr:
+    """The expression with everything that is no polynomial over the rationals replaced by letters."""
+    if isinstance(expr, (sp.Symbol, sp.Rational)):
+        return expr
+    is_power = isinstance(expr, sp.Pow) and expr.exp.is_Integer and expr.exp > 0
+    if isinstance(expr, (sp.Add, sp.Mul)) or is_power:
+        return expr.func(*(_in_letters(part, letters) for part in expr.args))
+    return letters.setdefault(expr, sp.Dummy())
 
 
 def conserved_quadratics(model: Any, parameters: Any) -> tuple[sp.Expr, ...]:
