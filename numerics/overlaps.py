@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from theory.variables import Dot
+from theory.variables import Dot, dot
 
 __all__ = ["Overlaps", "draw_overlaps", "embed"]
 
@@ -34,14 +34,15 @@ class Overlaps:
     """The inner products of trained and fixed vectors, by the symbols of a risk.
 
     Args:
-        products: a symbol or an exact number for each inner product, as `population_risk` takes them:
-            {dot(k, k_star): kappa, dot(k, k): 1, …}. What is not named keeps its own name, `dot(k, v)`.
-        trained: the vectors that move; all others are fixed.
+        products: a symbol or an exact number for inner products, as `population_risk` takes them:
+            {dot(k, k_star): kappa, dot(k_star, k_star): 1, …}. What is left out is called `dot(k, v)`.
+        trained: the vectors that move; all others in the products are fixed.
         unit: the trained vectors have norm one and stay on their spheres; otherwise they are free.
 
     Raises:
-        TypeError: for a key that is not an inner product of two vectors, a value that is neither symbol nor number.
-        ValueError: if no vector is trained, or one that is trained occurs in no product.
+        TypeError: for a key that is not an inner product of two vectors, a value that is neither symbol nor number, or
+            no trained vector.
+        ValueError: for one symbol of two products, or a number for a product that changes.
 
     >>> from theory.variables import dot
     >>> k, k_star = sp.MatrixSymbol("k", 9, 1), sp.MatrixSymbol("k_star", 9, 1)
@@ -64,14 +65,10 @@ class Overlaps:
             if not isinstance(value, sp.Symbol) and not value.is_number:
                 raise TypeError(f"expected a symbol or a number for {node}, got {value}")
             pairs.append((node, value))
-        trained = tuple(self.trained) if isinstance(self.trained, Iterable) else (self.trained,)
-        present = {side for node, _ in pairs for side in node.args}
-        absent = [str(vector) for vector in trained if vector not in present]
-        if not trained or absent:
-            raise ValueError(
-                f"expected trained vectors among {', '.join(sorted(map(str, present)))}, got "
-                f"{', '.join(absent) or 'none'}"
-            )
+        trained = tuple(self.trained) if isinstance(self.trained, (list, tuple)) else (self.trained,)
+        strange = [vector for vector in trained if not (isinstance(vector, sp.MatrixSymbol) and vector.shape[1] == 1)]
+        if strange or not trained:
+            raise TypeError(f"expected trained vectors, d × 1, at least one, got {strange[0] if strange else 'none'}")
         symbols = [value for _, value in pairs if isinstance(value, sp.Symbol)]
         twice = sorted({str(symbol) for symbol in symbols if symbols.count(symbol) > 1})
         if twice:
@@ -97,14 +94,20 @@ class Overlaps:
         return (*self.fixed, *self.trained)
 
     def entry(self, one: sp.MatrixSymbol, other: sp.MatrixSymbol) -> sp.Expr:
-        """The symbol or the number of ⟨x, y⟩; the product itself where it has no name; 1 for a unit vector."""
+        """The symbol or the number of ⟨x, y⟩: 1 for a unit vector; a symbol called `dot(x, y)` where none is given."""
         if one == other and self.unit and one in self.trained:
             return sp.Integer(1)
-        named = dict(self.products)
-        for node in (Dot(one, other), Dot(other, one)):
-            if node in named:
-                return named[node]
-        return Dot(*sorted((one, other), key=str))
+        return self.named(dot(one, other))
+
+    def named(self, node: Dot) -> sp.Expr:
+        """The symbol or the number that was given for an inner product, or a symbol called as it is written."""
+        known = dict(self.products)
+        return known[node] if node in known else sp.Symbol(str(node), real=True)
+
+    def in_symbols(self, expr: sp.Expr) -> sp.Expr:
+        """An expression with its inner products of these vectors replaced by their symbols."""
+        nodes = {node for node in sp.preorder_traversal(expr) if isinstance(node, Dot)}
+        return expr.xreplace({node: self.named(node) for node in nodes if set(node.args) <= set(self.vectors)})
 
     @property
     def moving(self) -> dict[sp.Expr, tuple[sp.MatrixSymbol, sp.MatrixSymbol]]:
@@ -132,8 +135,7 @@ class Overlaps:
         """The symbols that the unit norms fix, such as q_k = 1."""
         if not self.unit:
             return {}
-        named = dict(self.products)
-        norms = [named.get(Dot(x, x), Dot(x, x)) for x in self.trained]
+        norms = [self.named(dot(x, x)) for x in self.trained]
         return {norm: sp.Integer(1) for norm in norms if not norm.is_number}
 
     def gram(self, values: Mapping[sp.Expr, Any], starts: int) -> np.ndarray:

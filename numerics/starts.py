@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -192,12 +192,15 @@ def _of_overlaps(
     risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], overlaps: Overlaps, project: bool
 ) -> Start:
     constants = overlaps.constant_entries()
-    strangers = [str(p) for p in risk.parameters if p not in overlaps.moving and p not in constants]
+    parameters = [p for p in map(overlaps.in_symbols, risk.parameters) if p not in overlaps.fixed_symbols()]
+    parameters = [p for p in parameters if not p.is_number]
+    strangers = [str(p) for p in parameters if p not in overlaps.moving and p not in constants]
     if strangers:
         raise ValueError(
             f"expected a risk of the overlaps {', '.join(overlaps.names)}, got the parameter {', '.join(strangers)}; "
             "name it in the products of Overlaps"
         )
+    risk = replace(risk, expr=overlaps.in_symbols(risk.expr), parameters=tuple(parameters))
     symbols = risk.expr.free_symbols - set(overlaps.moving) - set(constants)
     at_vectors = not {str(key) for key in start}.isdisjoint(map(str, overlaps.trained))
     if at_vectors:
@@ -217,6 +220,7 @@ def _read_overlaps(
     overlaps: Overlaps, start: Mapping[Any, Any], settings: Settings
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Vectors with these overlaps, (starts, trained, p), the fixed ones among them, whether there is one start."""
+    start = {overlaps.named(key) if isinstance(key, Dot) else key: x for key, x in start.items()}
     given = {str(symbol): _array(str(symbol), x) for symbol, x in _by_key(start, tuple(overlaps.moving)).items()}
     batch, single = _batched(given, dict.fromkeys(given, 0))
     numbers: dict[sp.Expr, Any] = {symbol: batch[str(symbol)] for symbol in overlaps.moving}
@@ -286,8 +290,7 @@ def _of_matrices(risk: Risk, start: Mapping[Any, Any], values: dict[Any, Any], m
             raise ValueError(f"expected starts of shape {surface.shape} for {p} on {surface}, got {shape}")
     overlaps = _as_overlaps(risk, manifolds)
     if overlaps is not None:
-        named = dict(overlaps.products)
-        of_products = Risk(risk.expr.xreplace(named), tuple(overlaps.moving), None, risk.source)
+        of_products = Risk(overlaps.in_symbols(risk.expr), tuple(overlaps.moving), None, risk.source)
         sizes = {p.shape[0]: batch[str(p)].shape[1] for p in parameters}
         known = {str(key) for key in values}
         values |= {n: size for n, size in sizes.items() if n in of_products.expr.free_symbols and str(n) not in known}

@@ -23,7 +23,7 @@ from numerics import (
 )
 from numerics.geodesics import geodesic
 from numerics.manifolds import ProductOfSpheres, distance_off, random_points
-from theory import Domain, Risk, dot
+from theory import Domain, Dot, GaussianMatrix, Law, PointwiseAttention, Risk, dot, population_risk
 from theory.notation import eta, kappa, lam, nu, q_k, q_v, rho, theta
 
 d = sp.Symbol("d", integer=True, positive=True)
@@ -148,6 +148,34 @@ def test_a_risk_of_vectors_is_reduced_by_itself():
     ours = projected_gradient_descent(in_vectors, start, manifold={k: Sphere(6), v: Sphere(6)}, **options)
     named_ones = projected_gradient_descent(risk, start, manifold=OVERLAPS, **options)
     assert np.abs(ours.final["k"] - named_ones.final["k"]).max() < 1e-13
+
+
+def test_a_derived_risk_needs_no_names_for_its_overlaps():
+    """A risk straight from `population_risk`, in dot(k, v), …, free vectors and unit ones: as the risk of vectors."""
+
+    class Planted(Law):
+        def tokens(self):
+            return GaussianMatrix("X", 3, d)
+
+        def target(self):
+            return dot(self.tokens()[0, :], v_star)
+
+    derived = population_risk(Planted(), PointwiseAttention(k, v, lam, lambda score: 1 + score))
+    assert all(isinstance(p, Dot) for p in derived.parameters)
+    vectors = np.random.default_rng(1).standard_normal((3, 2, 5))
+    start = {"k": vectors[0], "v": vectors[1]}
+    call = {"step": 0.05, "steps": 20, "values": {"lam": 0.4, "v_star": np.eye(5)[2]}}
+    of_vectors = projected_gradient_descent(Risk(derived.expr, (k, v)), start, **call)
+    free = Overlaps({dot(v_star, v_star): 1}, trained=(k, v), unit=False)
+    of_overlaps = projected_gradient_descent(derived, start, manifold=free, **call)
+    assert np.abs(of_vectors.final["k"] - of_overlaps.final["k"]).max() < 1e-14
+    with pytest.raises(ValueError, match=r"got the parameter dot\(v, v_star\)"):
+        projected_gradient_descent(derived, start, manifold=Overlaps({}, trained=(k, v), unit=False), **call)
+    names = Overlaps({dot(v_star, v_star): 1}, trained=(k, v))
+    at_overlaps = {dot(k, v_star): 0.1, dot(v, v_star): 0.2, dot(k, v): -0.3}
+    reduced = projected_gradient_descent(derived, at_overlaps, step=0.05, steps=20, values={"lam": 0.4}, manifold=names)
+    assert set(reduced.overlaps) == {"dot(k, v_star)", "dot(v, v_star)", "dot(k, v)"}
+    assert reduced.risk[-1] < reduced.risk[0]
 
 
 def test_vectors_that_coincide_keep_their_overlaps():

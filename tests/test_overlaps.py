@@ -80,8 +80,10 @@ def test_wrong_products_are_refused():
         Overlaps({dot(k, k_star): kappa, dot(k, v_star): 0}, trained=(k,))
     with pytest.raises(ValueError, match="1, the norm of a unit vector"):
         Overlaps({dot(k, k_star): kappa, dot(k, k): 4}, trained=(k,))
-    with pytest.raises(ValueError, match="got v_star"):
-        Overlaps({dot(k, k_star): kappa}, trained=(k, v_star))
+    with pytest.raises(TypeError, match="expected trained vectors, d × 1, at least one, got A"):
+        Overlaps({dot(k, k_star): kappa}, trained=(k, A))
+    with pytest.raises(TypeError, match="got none"):
+        Overlaps({dot(k, k_star): kappa}, trained=())
 
 
 def moments(draws: dict[str, np.ndarray]) -> np.ndarray:
