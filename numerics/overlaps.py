@@ -84,7 +84,7 @@ class Overlaps:
 
     @property
     def fixed(self) -> tuple[sp.MatrixSymbol, ...]:
-        """The vectors that do not move, in the order they are named."""
+        """The vectors that do not move, by name."""
         sides = dict.fromkeys(side for node, _ in self.products for side in node.args)
         return tuple(sorted((side for side in sides if side not in self.trained), key=str))
 
@@ -212,13 +212,13 @@ def draw_overlaps(
         rng: where the draws come from.
         orthogonal: pairs (x, y) that are made orthogonal: x, a trained vector, is drawn uniform on the sphere of the
             vectors orthogonal to every such y, which is fixed or trained and drawn before x.
-        fixed: numbers for the overlaps of fixed vectors that are symbols, by symbol or by name; default 0.
+        fixed: numbers for the overlaps of fixed vectors that are symbols, by symbol or by name.
 
     Returns:
         An array of shape (starts,) for each overlap that changes, by name.
 
     Raises:
-        ValueError: for a dimension or a pair that leaves no direction.
+        ValueError: for a dimension or a pair that leaves no direction, an overlap of fixed vectors without a number.
 
     >>> from theory.variables import dot
     >>> k, k_star = sp.MatrixSymbol("k", 400, 1), sp.MatrixSymbol("k_star", 400, 1)
@@ -234,7 +234,13 @@ def draw_overlaps(
     if dimension < max(count, 1):
         raise ValueError(f"expected dimension >= {max(count, 1)}, the number of fixed vectors, got {dimension}")
     given = {str(symbol): float(number) for symbol, number in (fixed or {}).items()}
-    numbers = {symbol: given.get(str(symbol), 0.0) for symbol in overlaps.fixed_symbols()}
+    missing = [str(symbol) for symbol in overlaps.fixed_symbols() if str(symbol) not in given]
+    if missing:
+        raise ValueError(
+            f"expected a number for {', '.join(missing)}, inner products of fixed vectors; give it in the products of "
+            "Overlaps, or in fixed="
+        )
+    numbers = {symbol: given[str(symbol)] for symbol in overlaps.fixed_symbols()}
     gram = np.eye(size)[None]
     block = overlaps.gram({**dict.fromkeys(overlaps.moving, 0.0), **numbers}, 1)[:, :count, :count]
     gram[:, :count, :count] = block

@@ -121,10 +121,20 @@ def test_draws_on_the_manifold_are_on_it():
     assert abs(squares.mean() - 1 / 5) < 6 * squares.std() / np.sqrt(len(squares))
 
 
+def test_draws_know_the_angle_of_the_fixed_vectors():
+    """c = ⟨k*, v*⟩ = 1/2: E κη = c/d."""
+    slanted = Overlaps({**PRODUCTS, dot(k_star, v_star): c}, trained=(k, v))
+    draws = draw_overlaps(slanted, 5, 40_000, np.random.default_rng(4), fixed={c: 0.5})
+    products = draws["kappa"] * draws["eta"]
+    assert abs(products.mean() - 0.1) < 6 * products.std() / np.sqrt(len(products))
+
+
 def test_pairs_that_come_too_late_are_refused():
     with pytest.raises(ValueError, match=r"got \(k, v\)"):
         draw_overlaps(OVERLAPS, 6, 10, np.random.default_rng(0), orthogonal=((k, v),))
     with pytest.raises(ValueError, match="dimension >= 2"):
         draw_overlaps(OVERLAPS, 1, 10, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"expected a number for dot\(k_star, k_star\)"):
+        draw_overlaps(Overlaps({dot(k, k_star): kappa}, (k,)), 6, 10, np.random.default_rng(0))
     with pytest.raises(ValueError, match="no uniform law of free"):
         draw_overlaps(Overlaps(PRODUCTS, (k, v), unit=False), 6, 10, np.random.default_rng(0))
