@@ -157,11 +157,13 @@ class Overlaps:
         }
 
 
-def embed(gram: np.ndarray) -> np.ndarray:
+def embed(gram: np.ndarray, project: bool = False) -> np.ndarray:
     """Vectors with given Gram matrices, in the frame of Gram and Schmidt.
 
     Args:
         gram: symmetric positive semidefinite to within 10·p·eps, relative to its diagonal; shape (starts, p, p).
+        project: where it is not, shorten the part of a vector that lies in the span of those before it, so that its
+            norm is what the diagonal says.
 
     Returns:
         Rows x_1, …, x_p, shape (starts, p, p), lower triangular: row i has i + 1 entries that may differ from zero.
@@ -176,11 +178,11 @@ def embed(gram: np.ndarray) -> np.ndarray:
     size = gram.shape[-1]
     lowest = np.linalg.eigvalsh(gram)[:, 0]
     slack = 10 * size * np.finfo(float).eps * np.einsum("sii->s", gram)
-    if np.any(lowest < -slack):
+    if np.any(lowest < -slack) and not project:
         at = int(np.argmin(lowest + slack))
         raise ValueError(
             f"expected overlaps of some vectors, got a Gram matrix with the eigenvalue {lowest[at]:.3g} at start {at}; "
-            "no vectors have these inner products"
+            "no vectors have these inner products; pass project=True to shorten them"
         )
     rows = np.zeros_like(gram)
     for i in range(size):
@@ -190,7 +192,11 @@ def embed(gram: np.ndarray) -> np.ndarray:
             # A vector within the span of those before it has a pivot of rounding size; what is left over it is noise.
             usable = pivot > np.sqrt(slack)
             rows[:, i, j] = np.where(usable, rest / np.where(usable, pivot, 1.0), 0.0)
-        left = gram[:, i, i] - np.einsum("sl,sl->s", rows[:, i, :i], rows[:, i, :i])
+        inside = np.einsum("sl,sl->s", rows[:, i, :i], rows[:, i, :i])
+        left = gram[:, i, i] - inside
+        if project:
+            long = left < 0
+            rows[long, i, :i] *= np.sqrt(np.maximum(gram[long, i, i], 0.0) / inside[long])[:, None]
         rows[:, i, i] = np.sqrt(np.maximum(left, 0.0))
     return rows
 

@@ -209,7 +209,7 @@ def _of_overlaps(
         values |= _inner_products(overlaps, fixed, symbols, values)
     settings = settings_of(risk, symbols, values)
     if not at_vectors:
-        trained, fixed, single = _read_overlaps(overlaps, start, settings)
+        trained, fixed, single = _read_overlaps(overlaps, start, settings, project)
     slope = OverlapSlope(risk, overlaps, settings, fixed, show_vectors=at_vectors)
     _, there = slope.read([trained])
     _has_a_value(risk, {**there, **{str(norm): np.ones(len(trained)) for norm in constants}}, settings)
@@ -217,7 +217,7 @@ def _of_overlaps(
 
 
 def _read_overlaps(
-    overlaps: Overlaps, start: Mapping[Any, Any], settings: Settings
+    overlaps: Overlaps, start: Mapping[Any, Any], settings: Settings, project: bool
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Vectors with these overlaps, (starts, trained, p), the fixed ones among them, whether there is one start."""
     start = {overlaps.named(key) if isinstance(key, Dot) else key: x for key, x in start.items()}
@@ -231,8 +231,11 @@ def _read_overlaps(
                 "Overlaps, or in values= if the risk depends on it"
             )
         numbers[symbol] = settings.numbers[symbol]
-    rows = embed(overlaps.gram(numbers, len(next(iter(batch.values())))))
+    gram = overlaps.gram(numbers, len(next(iter(batch.values()))))
     count = len(overlaps.fixed)
+    if count:
+        embed(gram[:1, :count, :count])  # the fixed vectors are as they are: nothing of them is projected
+    rows = embed(gram, project)
     return rows[:, count:], rows[0, :count], single
 
 

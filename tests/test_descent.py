@@ -441,6 +441,12 @@ def test_starts_off_the_manifold_are_refused_with_the_distance_or_projected():
     projected = projected_gradient_descent(random_risk(6), start, project=True, **call)
     plain = projected_gradient_descent(random_risk(6), {"k": at["k"], "v": at["v"]}, **call)
     assert np.abs(projected.risk - plain.risk).max() < 1e-14
+    infeasible = {"kappa": 0.9, "nu": 0.2, "theta": 0.0, "eta": 0.9, "rho": 0.0}
+    reduced = {**call, "values": {"lam": 0.3}}
+    with pytest.raises(ValueError, match="pass project=True to shorten"):
+        projected_gradient_descent(random_risk(6), infeasible, **reduced)
+    shortened = projected_gradient_descent(random_risk(6), infeasible, project=True, **reduced)
+    assert abs(shortened.overlaps["kappa"][0] - 0.5**0.5) < 1e-15
     W = sp.MatrixSymbol("W", 3, 2)
     with pytest.raises(ValueError, match="distance"):
         projected_gradient_descent(

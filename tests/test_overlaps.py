@@ -59,6 +59,15 @@ def test_overlaps_that_no_vectors_have_are_refused():
         embed(np.array([[[1.0, 0.5], [0.5, 1.0]], [[1.0, 1.5], [1.5, 1.0]]]))
 
 
+def test_overlaps_that_are_too_large_are_shortened_on_request():
+    """k = (0.9, 0.9) against k*, v* becomes (1, 1)/√2; feasible rows are untouched."""
+    gram = OVERLAPS.gram({kappa: np.array([0.9, 0.3]), nu: 0.2, theta: 0.1, eta: np.array([0.9, 0.1]), rho: 0.0}, 2)
+    rows = embed(gram, project=True)
+    assert np.allclose(rows[0, 2], [0.5**0.5, 0.5**0.5, 0, 0])
+    assert np.allclose(np.einsum("sid,sid->si", rows, rows), 1, atol=1e-15)
+    assert (rows[1] == embed(gram[1:])[0]).all()
+
+
 def test_names_and_entries():
     assert OVERLAPS.names == ("kappa", "nu", "theta", "eta", "rho")
     assert OVERLAPS.fixed == (k_star, v_star)
