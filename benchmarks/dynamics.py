@@ -51,13 +51,14 @@ def all_experiments(starts: int, seed: int, record: int) -> tuple[dict[str, tupl
 
 
 def compare_with_published(name: str, path: Trajectory) -> None:
-    """Means over the starts beside the published ones."""
+    """Means and medians over the starts beside the published means; one stray start moves a mean, not a median."""
     for quantity, rows in PUBLISHED[name].items():
         series = path.risk if quantity == "risk" else np.abs(path.overlaps[quantity])
         for step, published in rows.items():
             at = int(np.searchsorted(path.times, step))
             if path.times[at] == step:
-                print(f"    step {step:7,}: {quantity:5} {series[at].mean():.6f}   published {published:.6f}")
+                mean, median = series[at].mean(), np.median(series[at])
+                print(f"    step {step:7,}: {quantity:5} {mean:.6f}, median {median:.6f}, published {published:.6f}")
 
 
 def largest_gap_of_a_step() -> float:
