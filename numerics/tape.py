@@ -4,7 +4,8 @@ What `numerics.tape_writer` writes for a formula and `run` computes. What depend
 computed once a call; the rest in blocks of 4,096 points, so that the buffers stay in the processor's
 cache. No text is generated and nothing is executed but numpy and scipy.
 
-Definitions: `Operation` with `ufunc` and `kernel`, which make one; `Step`, `Tape`, `run`.
+Definitions: `Operation` with `ufunc` and `kernel`, which make one; `Step`, `Tape`, `run`; and `BoundTape`, a
+tape with its buffers, for loops that run it a hundred thousand times on as many points.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Operation", "Step", "Tape", "kernel", "run", "ufunc"]
+__all__ = ["BoundTape", "Operation", "Step", "Tape", "kernel", "run", "ufunc"]
 
 BLOCK = 4096  # points a block: 32 kB a buffer; a dozen live buffers fit a second-level cache
 
@@ -106,3 +107,62 @@ def run(tape: Tape, inputs: Sequence[Any], size: int) -> list[Any]:
                 if cell in tape.registers:
                     result[start:stop] = cells[cell]
     return results
+
+
+class BoundTape:
+    """A real tape bound to a number of points, its buffers and operands made once.
+
+    A call of `run` makes buffers and looks cells up, which costs more than the arithmetic when the points are
+    few. Here every cell is an array from the start, a scalar one of shape (), so that a call is nothing but
+    ufuncs; and what depends on the arguments that stay is computed once.
+
+    Args:
+        tape: without complex cells.
+        size: the number of points, at least 1.
+        inputs: a number for each argument that does not vary, by position; others are ignored.
+        moving: positions of those numbers that will change from call to call.
+
+    >>> double = ufunc(np.add)
+    >>> tape = Tape({}, {0: 0}, (), (Step(double, (0, 0), 1),), {0: 0, 1: 1}, frozenset(), (1,))
+    >>> bound = BoundTape(tape, 2, {})
+    >>> bound.varying[0][...] = [1.0, 2.0]
+    >>> bound.run()
+    >>> bound.outputs[0]
+    array([2., 4.])
+    """
+
+    def __init__(self, tape: Tape, size: int, inputs: dict[int, float], moving: frozenset[int] = frozenset()) -> None:
+        if tape.complex_cells:
+            raise NotImplementedError("expected a real formula, got one with complex numbers on the way")
+        buffers = {register: np.empty(size) for register in set(tape.registers.values())}
+        cells = {cell: buffers[register] for cell, register in tape.registers.items()}
+        cells.update((cell, np.array(number, dtype=float)) for cell, number in tape.constants.items())
+        for cell, position in tape.arguments.items():
+            if cell not in tape.registers:
+                cells[cell] = np.array(inputs[position], dtype=float)
+        for step in tape.scalar_steps:
+            cells[step.output] = np.empty(())
+        self.varying = {at: cells[cell] for cell, at in tape.arguments.items() if cell in tape.registers}
+        self.moving = {at: cells[cell] for cell, at in tape.arguments.items() if at in moving}
+        self.outputs = [np.broadcast_to(cells[cell], size) for cell in tape.outputs]
+        changing = {cell for cell, position in tape.arguments.items() if position in moving}
+        again = []
+        for step in tape.scalar_steps:
+            if changing.intersection(step.inputs):
+                changing.add(step.output)
+                again.append(step)
+
+        def program(steps: Sequence[Step]) -> list[tuple[Callable[..., Any], tuple[np.ndarray, ...]]]:
+            return [
+                (step.operation.into, (*(cells[cell] for cell in step.inputs), cells[step.output])) for step in steps
+            ]
+
+        with np.errstate(all="ignore"):
+            for function, operands in program(tape.scalar_steps):
+                function(*operands)
+        self._program = program([*again, *tape.block_steps])
+
+    def run(self) -> None:
+        """Compute `outputs` from what stands in `varying` and `moving`; the caller minds numpy's warnings."""
+        for function, operands in self._program:
+            function(*operands)

@@ -21,6 +21,8 @@ import sympy as sp
 from theory.domain import Domain
 from theory.statement import (
     Agreement,
+    Conserved,
+    Frequency,
     Identity,
     Inequality,
     Invariant,
@@ -141,7 +143,7 @@ def perturb(statement: Statement, by: sp.Rational, which: int = 0) -> Statement:
 
     A limit changes in its value, an agreement in its formula, a flow or a gradient by the constant
     `by` in one component, a count by one. An inequality has no false neighbour; its control is its
-    negation.
+    negation. The bounds of a frequency are replaced by what lies outside of them.
 
     Args:
         statement: a true statement.
@@ -172,6 +174,16 @@ def perturb(statement: Statement, by: sp.Rational, which: int = 0) -> Statement:
             return Stationary(expr + by * parameters[which % len(parameters)], parameters, at)
         case StationaryCount():
             return replace(statement, number=(statement.number or 0) + 1)
+        case Conserved(field_, quantity):
+            moving = [i for i, (symbol, _) in enumerate(field_) if symbol in quantity.free_symbols]
+            chosen = moving[which % len(moving)]
+            return Conserved(
+                tuple((symbol, expr + by if i == chosen else expr) for i, (symbol, expr) in enumerate(field_)), quantity
+            )
+        case Frequency(event, low, high) if high < 1:
+            return Frequency(event, high, sp.Integer(1))
+        case Frequency(event, low, _):
+            return Frequency(event, sp.Integer(0), low * (1 - min(abs(by), sp.Rational(1, 2))))
         case Agreement(formula, quantity):
             return Agreement(_shifted(formula, by), quantity)
     raise TypeError(f"no perturbation is known for a statement of type {type(statement).__name__}")

@@ -15,6 +15,7 @@ from theory.domain import Domain
 from theory.identity import reduces_to_zero
 from theory.matrix_identity import holds_matrices, matrices_agree
 from theory.statement import (
+    Conserved,
     Identity,
     Invariant,
     Limit,
@@ -35,7 +36,7 @@ __all__ = ["SymbolicIdentity", "identities_of"]
 class SymbolicIdentity(Check):
     """The difference of the two sides reduces to zero, by exact normal forms.
 
-    For identities, "is stationary", "is invariant", and limits that the limit laws give. Says
+    For identities, "is stationary", "is invariant", "is conserved", and limits that the limit laws give. Says
     *holds* (symbolic, identically) or *undecided*, never *fails*.
     """
 
@@ -82,7 +83,7 @@ def identities_of(statement: Statement) -> tuple[Identity, ...] | None:
     """The identities a statement consists of; None if it is of another kind."""
     if isinstance(statement, Identity):
         return (statement,)
-    if isinstance(statement, (Invariant, Stationary)):
+    if isinstance(statement, (Conserved, Invariant, Stationary)):
         return statement.identities()
     return None
 

@@ -12,6 +12,8 @@ from .covariance import psd_conditions, validate_covariance  # isort: skip
 from .domain import Domain, FeasibleGram  # isort: skip
 from .statement import (  # isort: skip
     Agreement,
+    Conserved,
+    Frequency,
     Identity,
     Inequality,
     Invariant,
@@ -42,18 +44,21 @@ from .expectation import E, Expectation  # isort: skip
 from .derivation import Derivation, Step, derive  # isort: skip
 from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
+from .conserved import conserved_quadratics, gradient_field, is_invariant, lie_derivative  # isort: skip
 from .risk import Risk, population_risk, squared_error  # isort: skip
 from .stationary import Nature, StationaryPoint, StationarySet  # isort: skip
 
 __all__ = [
     "Agreement",
     "BivariateNormalCDF",
+    "Conserved",
     "Derivation",
     "Domain",
     "Dot",
     "E",
     "Expectation",
     "FeasibleGram",
+    "Frequency",
     "GaussianIntegral",
     "GaussianMatrix",
     "GaussianVector",
@@ -83,6 +88,7 @@ __all__ = [
     "Step",
     "TokenGroup",
     "Tokens",
+    "conserved_quadratics",
     "d",
     "derive",
     "dot",
@@ -91,8 +97,11 @@ __all__ = [
     "eta",
     "gamma",
     "gaussians",
+    "gradient_field",
+    "is_invariant",
     "kappa",
     "lam",
+    "lie_derivative",
     "m",
     "matrix_expectation",
     "matrix_gradient",

@@ -10,6 +10,8 @@ statement is a small object of ours. There is one kind for each kind of sentence
     Stationary           ∇f = 0 at a point
     StationaryCount      a field has exactly n zeros in a box
     Agreement            a formula is the mean of what a simulator draws
+    Conserved            the flow ẋ = field(x) does not change a quantity
+    Frequency            a random trial succeeds with a probability within bounds
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from .latex import related, to_latex
 
 __all__ = [
     "Agreement",
+    "Conserved",
+    "Frequency",
     "Identity",
     "Inequality",
     "Invariant",
@@ -512,3 +516,91 @@ class Agreement(Statement):
 
     def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Agreement:
         return Agreement(function(self.formula), self.quantity)
+
+
+@dataclass(frozen=True)
+class Conserved(Statement):
+    """A flow does not change a quantity.
+
+        ẋ_i = field_i(x),   Σ_i field_i ∂Q/∂x_i = 0
+
+    Args:
+        field: the velocity of each coordinate, a dict or pairs (symbol, expression). Symbols without a velocity
+            are constants.
+        quantity: Q.
+
+    Raises:
+        ValueError: if the quantity depends on no moving coordinate, which conserves it for no reason.
+
+    >>> x, y = sp.symbols("x y", real=True)
+    >>> Conserved({x: -y, y: x}, x**2 + y**2).identities()[0].text()
+    '0 = 0'
+    """
+
+    field: Pairs
+    quantity: sp.Expr
+
+    def __post_init__(self) -> None:
+        field, quantity = _pairs(self.field, "the field"), _scalar(self.quantity, "the quantity")
+        if not any(symbol in quantity.free_symbols for symbol, _ in field):
+            raise ValueError(f"expected a quantity of the coordinates that move, got {quantity}")
+        _set(self, field=field, quantity=quantity)
+
+    def identities(self) -> tuple[Identity, ...]:
+        """The derivative of the quantity along the flow is zero."""
+        quantity = evaluate_expectations(self.quantity)
+        rates = (quantity.diff(symbol) * evaluate_expectations(velocity) for symbol, velocity in self.field)
+        return (Identity(sp.Add(*rates), 0),)
+
+    def text(self) -> str:
+        velocities = ", ".join(f"d{symbol}/dt = {expr}" for symbol, expr in self.field)
+        return f"{self.quantity} is conserved by {velocities}"
+
+    def latex(self) -> str:
+        velocities = r",\ ".join(rf"\dot{{{_latex(symbol)}}} = {_latex(expr)}" for symbol, expr in self.field)
+        return rf"{_latex(self.quantity)} \text{{ is conserved by }} {velocities}"
+
+    def displays(self) -> tuple[str, ...]:
+        return (rf"{_latex(self.quantity)} \text{{ is conserved by}}", *_velocities(self.field))
+
+    def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Conserved:
+        return Conserved(tuple((symbol, function(expr)) for symbol, expr in self.field), function(self.quantity))
+
+
+@dataclass(frozen=True)
+class Frequency(Statement):
+    """A random trial succeeds with a probability within bounds.
+
+        low <= P(event) <= high
+
+    Args:
+        event: what success is, as a phrase.
+        low, high: exact bounds, 0 <= low <= high <= 1.
+
+    Raises:
+        ValueError: if the bounds are not in that order, or say nothing.
+
+    >>> Frequency("heads", sp.Rational(1, 3), sp.Rational(2, 3)).text()
+    '1/3 <= P(heads) <= 2/3'
+    """
+
+    event: str
+    low: sp.Expr
+    high: sp.Expr = sp.S.One
+
+    def __post_init__(self) -> None:
+        low, high = _scalar(self.low, "the lower bound"), _scalar(self.high, "the upper bound")
+        if not (low >= 0) == sp.true or not (low <= high) == sp.true or not (high <= 1) == sp.true:
+            raise ValueError(f"expected 0 <= low <= high <= 1, got low={low}, high={high}")
+        if low == 0 and high == 1:
+            raise ValueError("expected bounds that say something, got low=0, high=1")
+        _set(self, low=low, high=high)
+
+    def text(self) -> str:
+        return f"{self.low} <= P({self.event}) <= {self.high}"
+
+    def latex(self) -> str:
+        return rf"{_latex(self.low)} \le P\left(\text{{{self.event}}}\right) \le {_latex(self.high)}"
+
+    def map(self, function: Callable[[sp.Basic], sp.Basic]) -> Frequency:
+        return Frequency(self.event, function(self.low), function(self.high))

@@ -23,7 +23,7 @@ m = √ν, γ = σ = 1 and vectors of norm √d.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -32,10 +32,11 @@ import sympy as sp
 from hypothesis import strategies as st
 from scipy.special import erf
 
-from numerics import Simulator, gradient, value
+from numerics import Overlaps, Simulator, gradient, value
 from proofs_check.boxes import CertifiedOnBox
 from proofs_check.certified import CertifiedNumerics
 from proofs_check.claim import Claim, Study, claim
+from proofs_check.frequency_check import BinomialFrequency
 from proofs_check.monte_carlo import MonteCarloAgreement
 from proofs_check.property_based import PropertyBasedAgreement
 from proofs_check.stationary_check import CertifiedZeros
@@ -47,6 +48,7 @@ from theory import (
     Derivation,
     Domain,
     Expectation,
+    Frequency,
     GaussianIntegral,
     Inequality,
     Invariant,
@@ -73,6 +75,7 @@ from theory import (
 from theory.notation import L, c, d, epsilon, eta, gamma, kappa, lam, m, nu, q_k, q_v, rho, sigma, theta
 
 from ._bayes import bayes_claims
+from ._single_location_dynamics import DIMENSION, EXPERIMENTS, distance_to_manifold, is_at_oracle, is_swapped
 
 __all__ = ["gradient_at", "overlaps", "risk", "risk_at", "study"]
 
@@ -967,6 +970,157 @@ def oracle_beats_the_swapped_solution():
     """With d = 400, γ² = 1/2, L = 10 the oracle has the smaller risk for λ from 0.091 on."""
     swapped = swapped_risk().subs(theta, swapped_alignment())
     return Inequality(_at_paper_constants(swapped), ">", _at_paper_constants(oracle_excess()))
+
+
+# --- claims: descent -----------------------------------------------------------------------
+
+alpha = sp.Symbol("alpha", positive=True)
+DESCENT = Overlaps({**OVERLAPS, dot(k_star, v_star): 0}, trained=(k, v))
+
+
+@lru_cache
+def descent_step() -> dict[sp.Symbol, sp.Expr]:
+    """The overlaps after one step of projected gradient descent of unit vectors, all updated at once.
+
+    k⁺ = (k − α(I − kkᵀ)∇_k R)/‖·‖,   v⁺ the same,   κ⁺ = ⟨k⁺, k*⟩, …
+    """
+    named = {symbol: node for node, symbol in OVERLAPS.items() if isinstance(symbol, sp.Symbol)}
+    slopes = {symbol: sp.Dummy(f"R_{symbol}", real=True) for symbol in (kappa, nu, theta, eta, rho)}
+    in_vectors = sp.Add(*(slopes[symbol] * named[symbol] for symbol in slopes))
+    moved = {}
+    for vector in (k, v):
+        slope = matrix_gradient(in_vectors, vector)
+        moved[vector] = vector - alpha * (slope - dot(slope, vector) * vector)
+    norms = {vector: sp.sqrt(dot(moved[vector], moved[vector])) for vector in (k, v)}
+    after = {
+        kappa: dot(moved[k], k_star) / norms[k],
+        nu: dot(moved[v], v_star) / norms[v],
+        theta: dot(moved[v], k_star) / norms[v],
+        eta: dot(moved[k], v_star) / norms[k],
+        rho: dot(moved[k], moved[v]) / (norms[k] * norms[v]),
+    }
+    known = {**OVERLAPS, dot(k_star, v_star): sp.Integer(0)}
+    derived = {slopes[x]: slope.subs(ON_SPHERES) for x, slope in risk().gradient().items() if x in slopes}
+    return {x: expr.xreplace(known).subs(ON_SPHERES).xreplace(derived) for x, expr in after.items()}
+
+
+STEPS = Domain({**{symbol: REDUCED.interval(symbol) for symbol in REDUCED.symbols}, alpha: (0, 1)})
+
+
+@claim(on=STEPS, by=[SymbolicIdentity(), CertifiedNumerics(digits=20)], source=f"{PAPER} (second-hand); {DERIVED}")
+def manifold_is_invariant_under_descent():
+    """A step of projected gradient descent on the spheres, of any size α, does not leave {θ = η = ρ = 0}."""
+    after = descent_step()
+    return equal([after[symbol].subs(MANIFOLD) for symbol in MANIFOLD], [0] * len(MANIFOLD))
+
+
+@claim(on=STEPS, by=[SymbolicIdentity(), CertifiedNumerics(digits=20)], source=DERIVED)
+def descent_on_the_manifold():
+    """On the manifold a step takes κ to (κ − αg(1−κ²))/√(1 + α²g²(1−κ²)) with g = ∂_κ R, and ν likewise: the dimension
+    enters through m alone."""
+    after, slopes = descent_step(), reduced_risk().gradient()
+    stepped = [
+        (x - alpha * slopes[x] * (1 - x**2)) / sp.sqrt(1 + alpha**2 * slopes[x] ** 2 * (1 - x**2)) for x in (kappa, nu)
+    ]
+    return equal([after[x].subs(MANIFOLD) for x in (kappa, nu)], stepped)
+
+
+@claim(on=REDUCED.restrict({kappa: 1, nu: 1}), by=[SymbolicIdentity(), CertifiedNumerics(digits=25)], source=DERIVED)
+def rates_at_the_oracle():
+    """On the manifold the flow reaches the oracle at the rates 8γ²mλ/√(πD) e^{−u²} erfc(au) in κ and 4γ² erf(u) in ν,
+    with u = λm/√D, D = 1 + 2λ²γ², a = (1 + 4λ²γ²)^{−1/2}; the two do not mix."""
+    flow = reduced_flow()
+    linear = sp.ImmutableMatrix([[flow[x].diff(y).subs({kappa: 1, nu: 1}) for y in (kappa, nu)] for x in (kappa, nu)])
+    D, a = 1 + 2 * lam**2 * gamma**2, 1 / sp.sqrt(1 + 4 * lam**2 * gamma**2)
+    u = lam * m / sp.sqrt(D)
+    in_kappa = 8 * gamma**2 * m * lam / sp.sqrt(sp.pi * D) * sp.exp(-(u**2)) * (1 - sp.erf(a * u))
+    return equal(linear, sp.ImmutableMatrix([[-in_kappa, 0], [0, -4 * gamma**2 * sp.erf(u)]]))
+
+
+@claim(on=Domain({lam: (Q(9, 10), 1)}), by=[CertifiedOnBox()], source=DERIVED)
+def oracle_is_not_the_best_for_large_temperature():
+    """With d = 400, γ² = 1/2, L = 10 and λ from the published 0.9 to 1, unit vectors in the plane of k* and v* have a
+    risk below the oracle's by more than 1/80: k = (k*(1−s²) + 2s v*)/(1+s²) with s = −41/56, v = (k*(1−t²) +
+    2t v*)/(1+t²) with t = 38/53."""
+    s, t = Q(-41, 56), Q(38, 53)
+    at = {kappa: (1 - s**2) / (1 + s**2), eta: 2 * s / (1 + s**2)}
+    at |= {theta: (1 - t**2) / (1 + t**2), nu: 2 * t / (1 + t**2)}
+    at |= {rho: at[kappa] * at[theta] + at[eta] * at[nu], **ON_SPHERES}
+    lower = _at_paper_constants(risk().expr.subs(at))
+    return Inequality(lower, "<", _at_paper_constants(oracle_excess()) - Q(1, 80))
+
+
+def _ends(name: str, steps: int, where: Any) -> Any:
+    """Trials of a published descent, stopped after so many steps."""
+
+    def trial(rng: np.random.Generator, count: int) -> np.ndarray:
+        path = EXPERIMENTS[name].run(risk(), DESCENT, count, rng, steps=steps)
+        return where(path.final)
+
+    return trial
+
+
+@claim(
+    on=Domain({}),
+    by=[BinomialFrequency(_ends("manifold", 4000, is_at_oracle), trials=600)],
+    source=f"{PAPER}, Theorem 5 (second-hand), and the authors' public code",
+)
+def descent_on_the_manifold_finds_the_oracle():
+    """Published descent on the manifold (d = 400, L = 10, γ² = 1/2, λ = 0.1, step 0.004) is after 4,000 of its 20,000
+    steps within 1/4 of ±(k*, v*), from at least 9 of 10 starts."""
+    return Frequency("descent on the manifold ends at the oracle", Q(9, 10))
+
+
+@claim(
+    on=Domain({}),
+    by=[BinomialFrequency(_ends("sphere", 4000, is_swapped), trials=600)],
+    source=f"{DERIVED}; the published runs ended there 14 times of 30",
+)
+def descent_on_the_spheres_may_end_swapped():
+    """Published descent from uniform starts on the spheres with λ = 0.1 ends near the swapped solution k = ±v*, θη > 0,
+    and not at the oracle, with a probability between 1/3 and 2/3."""
+    return Frequency("descent on the spheres ends at the swapped solution", Q(1, 3), Q(2, 3))
+
+
+@claim(
+    on=Domain({}),
+    by=[BinomialFrequency(_ends("sphere", 4000, lambda end: is_swapped(end) | is_at_oracle(end)), trials=600)],
+    source=DERIVED,
+)
+def descent_on_the_spheres_ends_at_one_of_two():
+    """Published descent from uniform starts on the spheres with λ = 0.1 ends at the oracle or at the swapped solution,
+    from at least 9 of 10 starts."""
+    return Frequency("descent on the spheres ends at the oracle or at the swapped solution", Q(9, 10))
+
+
+@claim(
+    on=Domain({}),
+    by=[BinomialFrequency(_ends("schedule", 8000, is_swapped), trials=500)],
+    source=f"{DERIVED}; the published runs ended at the oracle, 30 times of 30, as they do in one of three such trials",
+)
+def descent_with_the_schedule_may_come_to_the_swapped_solution():
+    """Published descent with the schedule λ = 1/(1 + t/10,000) does not always lead to the oracle: after 8,000 of its
+    120,000 steps it is near the swapped solution with a probability of at least 1/500, and of at most 1/5."""
+    return Frequency("descent with the schedule comes to the swapped solution", Q(1, 500), Q(1, 5))
+
+
+def _below_the_oracle(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Trials of the published descent with λ = 0.9 at twice its step, so that 12,000 steps are 24,000 of its own."""
+    path = replace(EXPERIMENTS["large"], step=2e-3).run(risk(), DESCENT, count, rng, steps=12_000)
+    k_star, v_star = np.eye(DIMENSION)[:2]
+    oracle = risk_at(k_star, v_star, k_star, v_star, L=10, lam=0.9, gamma=math.sqrt(0.5))
+    return (path.risk[-1] < oracle) & (distance_to_manifold(path.final) > 0)
+
+
+@claim(
+    on=Domain({}),
+    by=[BinomialFrequency(_below_the_oracle, trials=150)],
+    source=f"{DERIVED}; the published runs end there 30 times of 30, after 120,000 steps",
+)
+def descent_with_a_large_temperature_goes_below_the_oracle():
+    """With λ = 0.9 descent from uniform starts on the spheres leaves the manifold and has a smaller risk than the
+    oracle, after 12,000 steps of 0.002 already, from more than half of the starts."""
+    return Frequency("descent with a large inverse temperature goes below the oracle", Q(1, 2))
 
 
 # --- claims: other predictors --------------------------------------------------------------
