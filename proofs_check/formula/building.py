@@ -1,0 +1,436 @@
+"""From the tree of a text to a sympy expression, with shapes respected and nothing evaluated that may explode.
+
+A product of matrices is read from left to right; wherever a row meets a column, as in x' A x, the two and what
+is between them are the scalar ⟨x, Ax⟩, because sympy does not mix 1 × 1 matrices with numbers. A number times a
+sum stays as written: 2 (x + y) is not 2x + 2y.
+
+What sympy would evaluate on its own is looked at first: an exponent or an argument whose symbols cancel is
+measured again, since 2^(x − x + 10^9) holds no large number until it is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+
+from theory.expectation import Expectation
+from theory.integral import GaussianIntegral
+from theory.variables import TokenMatrix, dot
+
+from .limits import FormulaError
+from .tree import Grower, Node
+
+__all__ = ["build", "shape_of"]
+
+
+def build(node: Node, grow: Grower) -> Any:
+    """The expression a tree stands for: a scalar, a matrix expression, or a `sympy.Tuple` of them.
+
+    Raises:
+        FormulaError: if shapes do not fit, or sympy refuses what is asked of it.
+    """
+    try:
+        return _BUILD[node.kind](node, grow)
+    except FormulaError:
+        raise
+    except (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError, LookupError) as error:
+        raise grow.refuse(f"{_what(node)} cannot be made: {_one_line(error)}", node.at) from None
+    except RecursionError:
+        raise grow.refuse(f"{_what(node)} is nested too deeply", node.at) from None
+
+
+def shape_of(value: Any) -> tuple[Any, Any] | None:
+    """(rows, columns) of a matrix, None for a scalar."""
+    return value.shape if getattr(value, "is_Matrix", False) else None
+
+
+def _what(node: Node) -> str:
+    name = getattr(node.value, "name", getattr(node.value, "__name__", "")) if node.kind in ("call", "apply") else ""
+    return str(name) or {"pow": "a power", "mul": "a product", "add": "a sum"}.get(node.kind, f"a {node.kind}")
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text[:300] if text else type(error).__name__
+
+
+def _scalar(node: Node, grow: Grower, role: str) -> Any:
+    value = build(node, grow)
+    if not isinstance(value, sp.Expr) or shape_of(value) is not None:
+        raise grow.refuse(f"expected a scalar {role}, got {_kind(value)}", node.at)
+    return value
+
+
+def _matrix(node: Node, grow: Grower, role: str) -> Any:
+    value = build(node, grow)
+    if shape_of(value) is None:
+        raise grow.refuse(f"expected a matrix or vector {role}, got {_kind(value)}", node.at)
+    return value
+
+
+def _kind(value: Any) -> str:
+    shape = shape_of(value)
+    if shape is not None:
+        return f"a matrix of shape ({shape[0]}, {shape[1]})"
+    return "a tuple" if isinstance(value, sp.Tuple) else "a scalar"
+
+
+def _same(first: Any, second: Any) -> bool:
+    return bool(first == second) or sp.expand(first - second) == 0
+
+
+# --- numbers, names, sums -------------------------------------------------------------------------
+
+
+def _rational(value: Fraction) -> sp.Rational:
+    return sp.Rational(value.numerator, value.denominator)
+
+
+def _number(node: Node, grow: Grower) -> Any:
+    return _rational(node.value)
+
+
+def _name(node: Node, grow: Grower) -> Any:
+    if isinstance(node.value, sp.FunctionClass):
+        raise grow.refuse(f"expected arguments after the function {node.value.__name__}", node.at)
+    return node.value
+
+
+def _constant(node: Node, grow: Grower) -> Any:
+    return {"pi": sp.pi, "i": sp.I}[node.value]
+
+
+def _infinity(node: Node, grow: Grower) -> Any:
+    return sp.oo if node.value > 0 else -sp.oo
+
+
+def _tuple(node: Node, grow: Grower) -> Any:
+    return sp.Tuple(*(build(part, grow) for part in node.parts))
+
+
+def _sum_of(node: Node, grow: Grower) -> Any:
+    values = [build(part, grow) for part in node.parts]
+    first = shape_of(values[0])
+    for part, value in zip(node.parts, values):
+        shape = shape_of(value)
+        if isinstance(value, sp.Tuple):
+            raise grow.refuse("expected a term, got a tuple", part.at)
+        if (shape is None) != (first is None):
+            raise grow.refuse(
+                f"expected terms of one shape, got {_kind(values[0])} and {_kind(value)}; write 2*identity(d) for 2 I",
+                part.at,
+            )
+        if shape is not None and first is not None and not all(map(_same, shape, first)):
+            raise grow.refuse(f"expected terms of one shape, got {_kind(values[0])} and {_kind(value)}", part.at)
+    if first is None:
+        return sp.Add(*values)
+    if all(isinstance(value, sp.MatrixBase) for value in values):
+        total = values[0]
+        for value in values[1:]:
+            total = total + value
+        return total.as_immutable()
+    return sp.MatAdd(*values).doit(deep=False)
+
+
+# --- products -------------------------------------------------------------------------------------
+
+
+def _product(node: Node, grow: Grower) -> Any:
+    coefficient = Fraction(1)
+    scalars: list[Any] = []
+    word: list[tuple[Any, int, int]] = []
+    for part in node.parts:
+        if part.kind == "number":
+            coefficient *= part.value
+            continue
+        value = build(part, grow)
+        if isinstance(value, sp.Tuple):
+            raise grow.refuse("expected a factor, got a tuple", part.at)
+        if shape_of(value) is None:
+            scalars.append(value)
+        else:
+            _append(word, value, part, scalars, grow)
+    if coefficient != 1 or not scalars:
+        scalars.insert(0, _rational(coefficient))
+    scalar = _scalar_product(scalars)
+    if not word:
+        return scalar
+    matrices = [value for value, _, _ in word]
+    if all(isinstance(value, sp.MatrixBase) for value in matrices):
+        return _explicit_product(scalar, matrices)
+    if scalar == 1:
+        return matrices[0] if len(matrices) == 1 else sp.MatMul(*matrices)
+    return sp.MatMul(scalar, *matrices)
+
+
+def _scalar_product(scalars: list[Any]) -> Any:
+    if len(scalars) == 2 and scalars[0].is_Rational and isinstance(scalars[1], sp.Add) and scalars[0] != 0:
+        return scalars[1] if scalars[0] == 1 else sp.Mul(*scalars, evaluate=False)
+    return sp.Mul(*scalars)
+
+
+def _explicit_product(scalar: Any, matrices: list[Any]) -> Any:
+    total = matrices[0]
+    for matrix in matrices[1:]:
+        total = total * matrix
+    return (scalar * total).as_immutable()
+
+
+def _append(word: list[tuple[Any, int, int]], value: Any, part: Node, scalars: list[Any], grow: Grower) -> None:
+    """One more matrix factor; a row that meets its column becomes a scalar."""
+    rows, columns = value.shape
+    if word and not _same(word[-1][0].shape[1], rows):
+        raise grow.refuse(f"expected a factor with {word[-1][0].shape[1]} rows, got {_kind(value)}", part.at)
+    word.append((value, part.terms, part.at))
+    if columns != 1:
+        return
+    start = next((i for i in range(len(word) - 1, -1, -1) if word[i][0].shape[0] == 1), None)
+    if start is None:
+        return
+    scalars.append(
+        _as_dot([value for value, _, _ in word[start:]], [terms for _, terms, _ in word[start:]], part.at, grow)
+    )
+    del word[start:]
+
+
+def _as_dot(letters: list[Any], terms: list[int], at: int, grow: Grower) -> Any:
+    """⟨u, A⋯Bv⟩ for the row u', the matrices and the column v."""
+    _check_terms(terms, at, grow)
+    if len(letters) == 1:
+        return _only_entry(letters[0])
+    rest = letters[1:]
+    return dot(letters[0], rest[0] if len(rest) == 1 else sp.MatMul(*rest))
+
+
+def _only_entry(matrix: Any) -> Any:
+    return matrix[0, 0]
+
+
+def _check_terms(terms: list[int], at: int, grow: Grower) -> None:
+    total = 1
+    for count in terms:
+        total *= count
+    if total > grow.limits.terms:
+        raise grow.refuse(f"expected at most {grow.limits.terms} terms once multiplied out, got about {total}", at)
+
+
+# --- powers and functions -------------------------------------------------------------------------
+
+
+def _power(node: Node, grow: Grower) -> Any:
+    base_node, exponent_node = node.parts
+    base, exponent = build(base_node, grow), _scalar(exponent_node, grow, "exponent")
+    shape = shape_of(base)
+    if shape is not None:
+        return _matrix_power(base, shape, exponent, node, grow)
+    if not isinstance(base, sp.Expr):
+        raise grow.refuse("expected a scalar or a matrix under the power, got a tuple", base_node.at)
+    _measure_again(base_node, base, grow)
+    _measure_again(exponent_node, exponent, grow)
+    limit = grow.limits.exponent
+    for number in exponent.atoms(sp.Rational):
+        if max(abs(number.p), number.q) > limit:
+            raise grow.refuse(f"expected exponents up to {limit} after simplification", exponent_node.at)
+    if exponent.is_Rational and base.is_Pow and base.exp.is_Rational and abs(base.exp * exponent) > limit:
+        raise grow.refuse(f"expected exponents up to {limit} after simplification", exponent_node.at)
+    if base.is_zero and not exponent.is_positive:
+        raise grow.refuse("expected a positive power of 0", node.at)
+    return sp.Pow(base, exponent)
+
+
+def _matrix_power(base: Any, shape: tuple[Any, Any], exponent: Any, node: Node, grow: Grower) -> Any:
+    if not exponent.is_Integer or exponent < -1 or exponent == 0:
+        raise grow.refuse(f"expected 1, 2, ... or -1 as the power of a matrix, got {exponent}", node.at)
+    if not _same(*shape):
+        raise grow.refuse(f"expected a square matrix under a power, got {_kind(base)}", node.at)
+    if exponent == -1:
+        return _inverse_of(base)
+    if isinstance(base, sp.MatrixBase):
+        _check_terms([node.terms if node.terms > 1 else int(exponent)], node.at, grow)
+        return (base**exponent).as_immutable()
+    return sp.MatPow(base, exponent)
+
+
+def _measure_again(node: Node, value: Any, grow: Grower) -> None:
+    """Refuse what holds symbols in the text and none once built, unless it is a small rational."""
+    if node.is_constant or not value.is_number:
+        return
+    if not value.is_Rational or value.p.bit_length() + value.q.bit_length() > 64:
+        raise grow.refuse("expected an expression whose symbols do not cancel; write the number itself", node.at)
+
+
+def _call(node: Node, grow: Grower) -> Any:
+    function = node.value
+    if function.name == "abs" and len(node.parts) == 1:
+        value = build(node.parts[0], grow)
+        if shape_of(value) is not None:
+            return _determinant_of(value, node, grow)
+    arguments = [_scalar(part, grow, f"in {function.name}") for part in node.parts]
+    for part, argument in zip(node.parts, arguments):
+        _measure_again(part, argument, grow)
+        if function.growth == "exponential" and argument.is_number and argument.is_Rational:
+            if abs(argument) > grow.limits.bits:
+                raise grow.refuse(f"expected arguments of {function.name} up to {grow.limits.bits}", part.at)
+        if argument.has(sp.log):
+            _check_logarithms(argument, part, grow)
+    return function.make(*arguments)
+
+
+def _check_logarithms(argument: Any, node: Node, grow: Grower) -> None:
+    """e^{n log a} is a^n to sympy, so that numbers beside logarithms are exponents."""
+    limit = grow.limits.exponent
+    for number in argument.atoms(sp.Rational):
+        if max(abs(number.p), number.q) > limit and argument.is_number is False:
+            raise grow.refuse(f"expected numbers up to {limit} beside logarithms, got a larger one", node.at)
+    if argument.is_number and not argument.is_Rational and node.size > grow.limits.compared:
+        raise grow.refuse("expected a simpler constant beside a logarithm; write it as a symbol", node.at)
+    if argument.is_number:
+        for number in argument.atoms(sp.Rational):
+            if max(abs(number.p), number.q) > limit:
+                raise grow.refuse(f"expected numbers up to {limit} beside logarithms, got a larger one", node.at)
+
+
+def _apply(node: Node, grow: Grower) -> Any:
+    return node.value(*(_scalar(part, grow, "argument") for part in node.parts))
+
+
+# --- matrices -------------------------------------------------------------------------------------
+
+
+def _transpose(node: Node, grow: Grower) -> Any:
+    value = _matrix(node.parts[0], grow, "before a transposition")
+    if isinstance(value, sp.MatrixBase):
+        return value.T.as_immutable()
+    return sp.Transpose(value).doit(deep=False)
+
+
+def _inverse(node: Node, grow: Grower) -> Any:
+    value = _matrix(node.parts[0], grow, "in inv")
+    if not _same(*value.shape):
+        raise grow.refuse(f"expected a square matrix in inv, got {_kind(value)}", node.at)
+    return _inverse_of(value)
+
+
+def _inverse_of(value: Any) -> Any:
+    if isinstance(value, sp.MatrixBase):
+        return value.inv().as_immutable()
+    return sp.Inverse(value)
+
+
+def _trace(node: Node, grow: Grower) -> Any:
+    value = _matrix(node.parts[0], grow, "in tr")
+    if not _same(*value.shape):
+        raise grow.refuse(f"expected a square matrix in tr, got {_kind(value)}", node.at)
+    return value.trace() if isinstance(value, sp.MatrixBase) else sp.Trace(value)
+
+
+def _determinant(node: Node, grow: Grower) -> Any:
+    return _determinant_of(_matrix(node.parts[0], grow, "in det"), node, grow)
+
+
+LARGEST = 6  # rows of an explicit matrix whose determinant or inverse is taken
+
+
+def _determinant_of(value: Any, node: Node, grow: Grower) -> Any:
+    if not _same(*value.shape):
+        raise grow.refuse(f"expected a square matrix in det, got {_kind(value)}", node.at)
+    return sp.Determinant(value)
+
+
+def _dot(node: Node, grow: Grower) -> Any:
+    left, right = (_vector(part, grow) for part in node.parts)
+    _check_terms([part.terms for part in node.parts], node.at, grow)
+    return dot(left, right)
+
+
+def _vector(node: Node, grow: Grower) -> Any:
+    value = _matrix(node, grow, "in a scalar product")
+    if 1 not in value.shape:
+        raise grow.refuse(f"expected a vector in a scalar product, got {_kind(value)}", node.at)
+    return value
+
+
+def _quad(node: Node, grow: Grower) -> Any:
+    vector, matrix = _vector(node.parts[0], grow), _matrix(node.parts[1], grow, "in quad")
+    _check_terms([node.parts[0].terms, node.parts[0].terms, node.parts[1].terms], node.at, grow)
+    column = vector if vector.shape[1] == 1 else sp.Transpose(vector).doit(deep=False)
+    return dot(column, sp.MatMul(matrix, column))
+
+
+def _norm(node: Node, grow: Grower) -> Any:
+    vector = _vector(node.parts[0], grow)
+    _check_terms([node.parts[0].terms] * 2, node.at, grow)
+    return sp.sqrt(dot(vector, vector))
+
+
+def _identity(node: Node, grow: Grower) -> Any:
+    return sp.Identity(_scalar(node.parts[0], grow, "dimension"))
+
+
+def _hadamard(node: Node, grow: Grower) -> Any:
+    first, second = (_matrix(part, grow, "in hadamard") for part in node.parts)
+    return sp.HadamardProduct(first, second)
+
+
+def _rows(node: Node, grow: Grower) -> Any:
+    rows = [[_scalar(entry, grow, "entry") for entry in row.parts] for row in node.parts]
+    if len({len(row) for row in rows}) != 1:
+        raise grow.refuse("expected rows of one length", node.at)
+    return sp.ImmutableDenseMatrix(rows)
+
+
+def _index(node: Node, grow: Grower) -> Any:
+    matrix = _matrix(node.parts[0], grow, "before an index")
+    indices = [_scalar(part, grow, "index") for part in node.parts[1:]]
+    if node.value == "entry":
+        return matrix[tuple(indices)]
+    if matrix.shape[1] == 1 and not isinstance(matrix, TokenMatrix):
+        return matrix[indices[0], 0]
+    return matrix[indices[0], :]
+
+
+# --- means, sums, limits --------------------------------------------------------------------------
+
+
+def _mean(node: Node, grow: Grower) -> Any:
+    return Expectation(build(node.parts[0], grow))
+
+
+def _integral(node: Node, grow: Grower) -> Any:
+    return GaussianIntegral(_scalar(node.parts[0], grow, "in a mean"), node.value)
+
+
+def _summation(node: Node, grow: Grower) -> Any:
+    body, low, high = (_scalar(part, grow, "in a sum") for part in node.parts)
+    return sp.Sum(body, (node.value, low, high))
+
+
+_BUILD: dict[str, Callable[[Node, Grower], Any]] = {
+    "number": _number,
+    "name": _name,
+    "constant": _constant,
+    "infinity": _infinity,
+    "tuple": _tuple,
+    "add": _sum_of,
+    "mul": _product,
+    "pow": _power,
+    "call": _call,
+    "apply": _apply,
+    "transpose": _transpose,
+    "inv": _inverse,
+    "tr": _trace,
+    "det": _determinant,
+    "dot": _dot,
+    "quad": _quad,
+    "norm": _norm,
+    "identity": _identity,
+    "hadamard": _hadamard,
+    "matrix": _rows,
+    "index": _index,
+    "mean": _mean,
+    "integral": _integral,
+    "sum": _summation,
+}
