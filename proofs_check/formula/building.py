@@ -159,6 +159,7 @@ def _product(node: Node, grow: Grower) -> Any:
     if not word:
         return scalar
     matrices = [value for value, _, _ in word]
+    _spend_on_words(matrices, [1] * len(matrices), node.at, grow)
     if all(isinstance(value, sp.MatrixBase) for value in matrices):
         return _explicit_product(scalar, matrices)
     if scalar == 1:
@@ -198,23 +199,35 @@ def _append(word: list[tuple[Any, int, int]], value: Any, part: Node, scalars: l
 
 def _as_dot(letters: list[Any], terms: list[int], at: int, grow: Grower) -> Any:
     """⟨u, A⋯Bv⟩ for the row u', the matrices and the column v."""
-    _check_terms(terms, at, grow)
+    _spend_on_words(letters, terms, at, grow)
     if len(letters) == 1:
         return _only_entry(letters[0])
     rest = letters[1:]
-    return dot(letters[0], rest[0] if len(rest) == 1 else sp.MatMul(*rest))
+    return dot(letters[0], rest[0] if len(rest) == 1 else sp.MatMul(*rest), symmetric=grow.symmetric)
 
 
 def _only_entry(matrix: Any) -> Any:
     return matrix[0, 0]
 
 
-def _check_terms(terms: list[int], at: int, grow: Grower) -> None:
-    total = 1
-    for count in terms:
-        total *= count
-    if total > grow.limits.terms:
-        raise grow.refuse(f"expected at most {grow.limits.terms} terms once multiplied out, got about {total}", at)
+def _spend_on_words(values: list[Any], terms: list[int], at: int, grow: Grower) -> None:
+    """A word of n matrices costs n², once for each of the words a product of sums is multiplied out into."""
+    count, letters = 1, 0
+    for value, many in zip(values, terms):
+        count *= many
+        letters += _letters(value)
+    grow.spend(count * letters**2 // 2, at)
+
+
+def _letters(value: Any) -> int:
+    """How many matrices are multiplied in the longest product of an expression."""
+    if isinstance(value, sp.MatMul):
+        return sum(map(_letters, value.args))
+    if isinstance(value, sp.MatPow):
+        return _letters(value.base) * abs(int(value.exp))
+    if isinstance(value, (sp.MatAdd, sp.Transpose, sp.Inverse)):
+        return max(map(_letters, value.args))
+    return int(getattr(value, "is_Matrix", False))
 
 
 # --- powers and functions -------------------------------------------------------------------------
@@ -249,7 +262,7 @@ def _matrix_power(base: Any, shape: tuple[Any, Any], exponent: Any, node: Node, 
     if exponent == -1:
         return _inverse_of(base)
     if isinstance(base, sp.MatrixBase):
-        _check_terms([node.terms if node.terms > 1 else int(exponent)], node.at, grow)
+        grow.spend(int(exponent), node.at)
         return (base**exponent).as_immutable()
     return sp.MatPow(base, exponent)
 
@@ -276,25 +289,26 @@ def _call(node: Node, grow: Grower) -> Any:
                 raise grow.refuse(f"expected arguments of {function.name} up to {grow.limits.bits}", part.at)
         if argument.has(sp.log):
             _check_logarithms(argument, part, grow)
-    return function.make(*arguments)
+    return _finite(function.make(*arguments), node, grow)
+
+
+def _finite(value: Any, node: Node, grow: Grower) -> Any:
+    if value in (sp.nan, sp.zoo, sp.oo, -sp.oo):
+        raise grow.refuse(f"expected a finite value, got {value} from {_what(node)}", node.at)
+    return value
 
 
 def _check_logarithms(argument: Any, node: Node, grow: Grower) -> None:
-    """e^{n log a} is a^n to sympy, so that numbers beside logarithms are exponents."""
+    """e^{n log a} is a^n to sympy, and it looks for such logarithms: their numbers count as exponents."""
     limit = grow.limits.exponent
-    for number in argument.atoms(sp.Rational):
-        if max(abs(number.p), number.q) > limit and argument.is_number is False:
-            raise grow.refuse(f"expected numbers up to {limit} beside logarithms, got a larger one", node.at)
-    if argument.is_number and not argument.is_Rational and node.size > grow.limits.compared:
-        raise grow.refuse("expected a simpler constant beside a logarithm; write it as a symbol", node.at)
-    if argument.is_number:
-        for number in argument.atoms(sp.Rational):
-            if max(abs(number.p), number.q) > limit:
-                raise grow.refuse(f"expected numbers up to {limit} beside logarithms, got a larger one", node.at)
+    if any(max(abs(number.p), number.q) > limit for number in argument.atoms(sp.Rational)):
+        raise grow.refuse(f"expected numbers up to {limit} beside logarithms, got a larger one", node.at)
+    grow.spend(64 * len(argument.atoms(sp.log)), node.at)
 
 
 def _apply(node: Node, grow: Grower) -> Any:
-    return node.value(*(_scalar(part, grow, "argument") for part in node.parts))
+    grow.spend(4 * node.size, node.at)
+    return _finite(node.value(*(_scalar(part, grow, "argument") for part in node.parts)), node, grow)
 
 
 # --- matrices -------------------------------------------------------------------------------------
@@ -302,6 +316,8 @@ def _apply(node: Node, grow: Grower) -> Any:
 
 def _transpose(node: Node, grow: Grower) -> Any:
     value = _matrix(node.parts[0], grow, "before a transposition")
+    if value in grow.symmetric:
+        return value
     if isinstance(value, sp.MatrixBase):
         return value.T.as_immutable()
     return sp.Transpose(value).doit(deep=False)
@@ -331,9 +347,6 @@ def _determinant(node: Node, grow: Grower) -> Any:
     return _determinant_of(_matrix(node.parts[0], grow, "in det"), node, grow)
 
 
-LARGEST = 6  # rows of an explicit matrix whose determinant or inverse is taken
-
-
 def _determinant_of(value: Any, node: Node, grow: Grower) -> Any:
     if not _same(*value.shape):
         raise grow.refuse(f"expected a square matrix in det, got {_kind(value)}", node.at)
@@ -342,8 +355,8 @@ def _determinant_of(value: Any, node: Node, grow: Grower) -> Any:
 
 def _dot(node: Node, grow: Grower) -> Any:
     left, right = (_vector(part, grow) for part in node.parts)
-    _check_terms([part.terms for part in node.parts], node.at, grow)
-    return dot(left, right)
+    _spend_on_words([left, right], [part.terms for part in node.parts], node.at, grow)
+    return dot(left, right, symmetric=grow.symmetric)
 
 
 def _vector(node: Node, grow: Grower) -> Any:
@@ -355,15 +368,16 @@ def _vector(node: Node, grow: Grower) -> Any:
 
 def _quad(node: Node, grow: Grower) -> Any:
     vector, matrix = _vector(node.parts[0], grow), _matrix(node.parts[1], grow, "in quad")
-    _check_terms([node.parts[0].terms, node.parts[0].terms, node.parts[1].terms], node.at, grow)
+    first, second = node.parts
+    _spend_on_words([vector, vector, matrix], [first.terms, first.terms, second.terms], node.at, grow)
     column = vector if vector.shape[1] == 1 else sp.Transpose(vector).doit(deep=False)
-    return dot(column, sp.MatMul(matrix, column))
+    return dot(column, sp.MatMul(matrix, column), symmetric=grow.symmetric)
 
 
 def _norm(node: Node, grow: Grower) -> Any:
     vector = _vector(node.parts[0], grow)
-    _check_terms([node.parts[0].terms] * 2, node.at, grow)
-    return sp.sqrt(dot(vector, vector))
+    _spend_on_words([vector] * 2, [node.parts[0].terms] * 2, node.at, grow)
+    return sp.sqrt(dot(vector, vector, symmetric=grow.symmetric))
 
 
 def _identity(node: Node, grow: Grower) -> Any:

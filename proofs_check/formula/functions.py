@@ -90,8 +90,6 @@ _TABLE = (
     Function("delta", sp.DiracDelta, compares=True, other=("DiracDelta",)),
     Function("max", sp.Max, 1, MANY, growth="same", compares=True, other=("Max",), commands=("max",)),
     Function("min", sp.Min, 1, MANY, growth="same", compares=True, other=("Min",), commands=("min",)),
-    Function("floor", sp.floor, growth="same", compares=True),
-    Function("ceiling", sp.ceiling, growth="same", compares=True, other=("ceil",)),
     Function("re", _kept(sp.re), growth="same", commands=("re",)),
     Function("im", _kept(sp.im), growth="same", commands=("im",)),
     Function("sigmoid", _sigmoid, growth="exponential", commands=("sigmoid",)),

@@ -57,9 +57,11 @@ class Limits:
         digits: digits of one number.
         exponent: absolute value of a numeric exponent, numerator and denominator alike.
         bits: size of the constants, estimated from below.
-        terms: summands that a scalar product or a matrix power may have once multiplied out.
         compared: nodes of a constant, not a rational, that sympy may have to compare with zero.
+        nested: functions such as abs and max inside each other; sympy's work doubles with each.
         root: index of a root of a number.
+        effort: what sympy is given to do when it builds the formula, in units of about 0.1 ms: a function
+            looks at every node of its argument, a word of n matrices is compared with itself in n² steps.
 
     >>> Limits().characters
     8000
@@ -71,6 +73,7 @@ class Limits:
     digits: int = 120
     exponent: int = 256
     bits: int = 8_192
-    terms: int = 512
     compared: int = 24
+    nested: int = 3
     root: int = 16
+    effort: int = 1_000

@@ -24,7 +24,7 @@ from .text import TextReader
 from .tree import Node
 from .vocabulary import Vocabulary
 
-__all__ = ["Reading", "read", "read_formula", "read_latex", "read_statement"]
+__all__ = ["Reading", "combine", "read", "read_formula", "read_latex", "read_statement"]
 
 Symbols = Vocabulary | Mapping[str, Any] | Iterable[Any]
 DEFAULT = Limits()
@@ -38,11 +38,13 @@ class Reading:
         value: the expression or the statement.
         nodes: nodes of the tree.
         work: tokens looked at and nodes made; at most `WORK` times the length of the text.
+        effort: what sympy had to do, in the units of `Limits`.
     """
 
     value: Any
     nodes: int
     work: int
+    effort: int
 
 
 WORK = 64  # steps a character: what the tests and the benchmark hold the readers to
@@ -77,7 +79,7 @@ def read(
         value = _statement(lhs, relation, rhs, reader)
     else:
         value = build(reader.formula(), reader.grow)
-    return Reading(value, reader.grow.nodes, reader.grow.work)
+    return Reading(value, reader.grow.nodes, reader.grow.work, reader.grow.effort)
 
 
 def read_formula(text: str, symbols: Symbols, limits: Limits = DEFAULT) -> sp.Basic:
@@ -127,29 +129,26 @@ def read_statement(text: str, symbols: Symbols, latex: bool | None = None, limit
 
 def _statement(lhs: Node, relation: str, rhs: Node, reader: TextReader | LatexReader) -> Statement:
     grow = reader.grow
-    if lhs.kind == "limit":
-        variable, point, body = (build(part, grow) for part in lhs.parts)
-        return _made(lambda: Limit(body, variable, point, build(rhs, grow)), rhs.at, reader)
-    return statement_of(build(lhs, grow), relation, build(rhs, grow), rhs.at, reader)
-
-
-def statement_of(left: Any, relation: str, right: Any, at: int, reader: TextReader | LatexReader) -> Statement:
-    """The statement of two expressions; beside a matrix, 0 is the zero matrix."""
-    shapes = shape_of(left), shape_of(right)
-    if shapes[0] is not None and right == 0 and shapes[1] is None:
-        right = sp.ZeroMatrix(*shapes[0])
-    if shapes[1] is not None and left == 0 and shapes[0] is None:
-        left = sp.ZeroMatrix(*shapes[1])
-    if relation == "=":
-        return _made(lambda: Identity(left, right), at, reader)
-    return _made(lambda: Inequality(left, relation, right), at, reader)
-
-
-def _made(make: Any, at: int, reader: TextReader | LatexReader) -> Statement:
+    parts = [build(part, grow) for part in (lhs.parts if lhs.kind == "limit" else (lhs,))]
+    right = build(rhs, grow)
     try:
-        statement: Statement = make()
-    except FormulaError:
-        raise
+        if lhs.kind == "limit":
+            variable, point, body = parts
+            return Limit(body, variable, point, right)
+        return combine(parts[0], relation, right)
     except (TypeError, ValueError) as error:
-        raise reader.grow.refuse(" ".join(str(error).split())[:300], at) from None
-    return statement
+        raise grow.refuse(" ".join(str(error).split())[:300], rhs.at) from None
+
+
+def combine(left: Any, relation: str, right: Any) -> Statement:
+    """The statement of two expressions; beside a matrix, 0 is the zero matrix.
+
+    Raises:
+        TypeError, ValueError: if the two do not make a statement.
+    """
+    shapes = shape_of(left), shape_of(right)
+    if shapes[0] is not None and shapes[1] is None and right == 0:
+        right = sp.ZeroMatrix(*shapes[0])
+    if shapes[1] is not None and shapes[0] is None and left == 0:
+        left = sp.ZeroMatrix(*shapes[1])
+    return Identity(left, right) if relation == "=" else Inequality(left, relation, right)

@@ -42,7 +42,7 @@ RELATIONS = {"=": "=", "<": "<", ">": ">", r"\le": "<=", r"\ge": ">=", r"\lt": "
 TIMES = (r"\cdot", r"\times", "*")
 HADAMARD = (r"\circ", r"\odot")
 BRACKETS = {"(": ")", "[": "]", r"\{": r"\}"}
-SURROUND = {"|(": "|)", r"\|(": r"\|)", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
+SURROUND = {"|(": "|)", r"\|(": r"\|)"}
 SPECIAL = {Look(r"\Phi", "", ""): "Phi", Look(r"\Phi", "2", ""): "Phi2", Look(r"\delta", "", ""): "delta"}
 STRUCTURES = {"tr": "tr", "Tr": "tr", "det": "det", "trace": "tr"}
 ENDS = {"end", "+", "-", ")", "]", "}", r"\}", ",", ";", "&", "line", *RELATIONS, "|)", r"\|)", r"\rangle", r"\rfloor",
@@ -63,7 +63,7 @@ class LatexReader:
     def __init__(self, text: str, vocabulary: Vocabulary, limits: Limits) -> None:
         if len(text) > limits.characters:
             raise FormulaError(f"expected at most {limits.characters} characters, got {len(text)}", 0, text[:1])
-        self.grow, self.names = Grower(text, limits), vocabulary
+        self.grow, self.names = Grower(text, limits, vocabulary.symmetric), vocabulary
         self.cursor = Cursor(_without_layout(tokenize_latex(text), text), self.grow)
         self.bound: dict[Look, Any] = {}
         self.inside_bars = False
@@ -230,7 +230,7 @@ class LatexReader:
             raise self.cursor.refuse(f"expected braces around the {what} {token.text}, as LaTeX takes one digit")
         if token.kind in ("+", "-", "(", "["):
             raise self.cursor.refuse(f"expected braces around the {what}, got {token.text}")
-        found = look_at(self.cursor.tokens[self.cursor.position : self.cursor.position + 1] + [_STOP], 0)
+        found = look_at([self.cursor.token, _STOP], 0)
         return self._name() if found is not None else self.primary()
 
     def primary(self) -> Node:
@@ -302,10 +302,6 @@ class LatexReader:
     def _between(self, closing: str, node: Node, at: int) -> Node:
         if closing in (r"\|", r"\|)"):
             return self.grow.structure("norm", [node], at)
-        if closing == r"\rfloor":
-            return self.grow.call(BY_NAME["floor"], [node], at)
-        if closing == r"\rceil":
-            return self.grow.call(BY_NAME["ceiling"], [node], at)
         return self.grow.call(BY_NAME["abs"], [node], at)
 
     def _bare_bars(self) -> Node:

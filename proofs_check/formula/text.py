@@ -89,7 +89,7 @@ class TextReader:
     def __init__(self, text: str, vocabulary: Vocabulary, limits: Limits) -> None:
         if len(text) > limits.characters:
             raise FormulaError(f"expected at most {limits.characters} characters, got {len(text)}", 0, text[:1])
-        self.grow, self.names = Grower(text, limits), vocabulary
+        self.grow, self.names = Grower(text, limits, vocabulary.symmetric), vocabulary
         self.cursor = Cursor(tokenize(text), self.grow)
         self.bound: dict[str, Any] = {}
 
@@ -300,6 +300,8 @@ class TextReader:
         if token.kind != "name":
             raise self.cursor.refuse(f"expected a name, got {token.text}", token.at)
         value = self.bound.get(token.text, self.names.names.get(token.text))
+        if token.text in self.names.ambiguous:
+            raise self.cursor.refuse(f"{token.text} is the name of two different objects; rename one", token.at)
         if value is not None:
             return self.grow.leaf("name", value, token.at)
         if token.text == "pi":

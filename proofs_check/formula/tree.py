@@ -22,7 +22,8 @@ __all__ = ["Grower", "Node"]
 class Node(NamedTuple):
     """A node of the tree, with what is known about its size.
 
-    `bits` and `magnitude` are those of `limits`; `terms` bounds the summands of the expanded expression;
+    `bits` and `magnitude` are those of `limits`; `terms` bounds the summands of the expanded
+    expression; `nested` counts the functions inside each other that compare;
     `is_constant` says that no symbol stands in it, `is_rational` that it is a rational number.
     """
 
@@ -35,6 +36,7 @@ class Node(NamedTuple):
     bits: int
     magnitude: int
     terms: int
+    nested: int
     is_constant: bool
     is_rational: bool
 
@@ -45,15 +47,17 @@ class Grower:
     Args:
         text: the text that is read, for messages.
         limits: what it may hold.
+        symmetric: matrices that are their own transposes.
 
     Attributes:
         nodes: how many nodes were made.
         work: how many steps the reader took: tokens looked at and nodes made.
+        effort: what sympy is given to do, as far as the tree tells.
     """
 
-    def __init__(self, text: str, limits: Limits) -> None:
-        self.text, self.limits = text, limits
-        self.nodes = self.work = 0
+    def __init__(self, text: str, limits: Limits, symmetric: frozenset[Any] = frozenset()) -> None:
+        self.text, self.limits, self.symmetric = text, limits, symmetric
+        self.nodes = self.work = self.effort = 0
 
     def refuse(self, reason: str, at: int) -> FormulaError:
         """The error that refuses the text."""
@@ -70,6 +74,7 @@ class Grower:
         terms: int = 1,
         constant: bool = False,
         rational: bool = False,
+        nested: int = 0,
     ) -> Node:
         limits = self.limits
         self.nodes += 1
@@ -78,6 +83,7 @@ class Grower:
         for part in parts:
             size += part.size
             depth = max(depth, part.depth)
+            nested = max(nested, part.nested)
         depth += 1
         if self.nodes > limits.nodes:
             raise self.refuse(f"expected at most {limits.nodes} nodes; split the formula into several", at)
@@ -89,7 +95,21 @@ class Grower:
                 "write the large number as a symbol",
                 at,
             )
-        return Node(kind, value, parts, at, size, depth, bits, magnitude, terms, constant, rational)
+        return Node(kind, value, parts, at, size, depth, bits, magnitude, terms, nested, constant, rational)
+
+    def spend(self, units: int, at: int) -> None:
+        """Count what sympy is given to do.
+
+        Raises:
+            FormulaError: if it is too much.
+        """
+        self.effort += units
+        if self.effort > self.limits.effort:
+            raise self.refuse(
+                f"expected functions and matrix products of less effort than {self.limits.effort} in one formula; "
+                "name the large arguments, or split it",
+                at,
+            )
 
     def number(self, whole: str, decimals: str, at: int) -> Node:
         """An exact number: 0.1 is 1/10."""
@@ -176,7 +196,9 @@ class Grower:
             terms = base.terms if times <= 1 else 1 << min(40, times * max(base.terms - 1, 0).bit_length())
             if base.kind == "number" and base.value == 0 and value <= 0:
                 raise self.refuse(f"expected a positive power of 0, got {_shown(value)}", at)
-        self._check_sign_is_easy(base, value is None or value.denominator > 1)
+        if value is None or value.denominator > 1:
+            self.spend(base.size, at)
+            self._check_sign_is_easy(base)
         constant = base.is_constant and exponent.is_constant
         rational = base.is_rational and value is not None and value.denominator == 1
         magnitude = bits if constant else 0
@@ -210,20 +232,33 @@ class Grower:
                 )
             magnitude = (3 << max(inner, 0)) // 2
             bits = max(bits, magnitude)
+        nested = max((part.nested for part in parts), default=0) + function.compares
+        if nested > self.limits.nested:
+            raise self.refuse(
+                f"expected at most {self.limits.nested} of abs, max, sign and their kin in each other", at
+            )
+        self.spend(sum(part.size for part in parts) * (4 << nested if function.compares else 1), at)
         for part in parts:
-            self._check_sign_is_easy(part, function.compares or function.growth == "root")
+            if function.compares or function.growth == "root":
+                self._check_sign_is_easy(part)
         if function.name == "log" or function.growth == "root":
             bits *= 2
-        return self._node("call", function, tuple(parts), at, bits, magnitude if constant else 0, 1, constant)
+        return self._node(
+            "call", function, tuple(parts), at, bits, magnitude if constant else 0, 1, constant, nested=nested
+        )
 
-    def _check_sign_is_easy(self, node: Node, asked: bool) -> None:
+    def _check_sign_is_easy(self, node: Node) -> None:
         """sympy decides the sign of a constant by digits, and by algebraic numbers when they do not tell."""
-        if asked and node.is_constant and not node.is_rational and node.size > self.limits.compared:
+        if not node.is_constant or node.is_rational:
+            return
+        if node.size > self.limits.compared:
             raise self.refuse(
                 f"expected a constant of at most {self.limits.compared} nodes here, got {node.size}; "
                 "its sign would have to be decided: write it as a symbol",
                 node.at,
             )
+        if any(inner.kind == "add" for inner in _walk(node)):
+            self.spend(16 * node.size, node.at)
 
     def structure(self, name: str, parts: list[Node], at: int) -> Node:
         """A trace, a scalar product and their kin, of which `name` says which."""

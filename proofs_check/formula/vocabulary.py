@@ -57,6 +57,7 @@ class Vocabulary:
     Args:
         symbols: a mapping from names to symbols, matrix symbols, random variables, tokens, latent locations or
             functions of sympy; or such objects themselves, whose names are taken.
+        symmetric: the matrices among them that are their own transposes.
 
     Raises:
         ValueError: for a name that is none, or two objects under one name given as objects.
@@ -67,11 +68,12 @@ class Vocabulary:
     True
     """
 
-    def __init__(self, symbols: Mapping[str, Any] | Iterable[Any] = ()) -> None:
+    def __init__(self, symbols: Mapping[str, Any] | Iterable[Any] = (), symmetric: Iterable[Any] = ()) -> None:
         if isinstance(symbols, str):
             raise TypeError(f"expected a mapping from names to symbols, got the text {symbols!r}")
         pairs = symbols.items() if isinstance(symbols, Mapping) else ((_name(value), value) for value in symbols)
         self.names: dict[str, Any] = {}
+        self.symmetric = frozenset(symmetric)
         self.ambiguous: set[str] = set()
         self.looks: dict[Look, tuple[Any, ...]] = {}
         for name, value in pairs:
