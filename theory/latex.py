@@ -153,6 +153,9 @@ class _Printer(LatexPrinter):
     def _print_Transpose(self, expr: Any) -> str:
         return self._raised(expr.arg, r"\top")
 
+    def _print_Identity(self, expr: Any) -> str:
+        return rf"\mathbb{{I}}_{{{self._print(expr.shape[0])}}}"
+
     def _print_Inverse(self, expr: Any) -> str:
         return self._raised(expr.arg, "-1")
 

@@ -6,12 +6,13 @@ r"""Formulas as text and as LaTeX, read as data by a grammar of our own.
 A table of contents, in reading order; a file imports only what stands above it.
 """
 
-from .limits import FormulaError, Limits
+from .limits import GENEROUS, FormulaError, Limits
 from .vocabulary import Vocabulary, check_name, names_of
 from .reading import Reading, read, read_formula, read_latex, read_statement
 
 __all__ = [
     "FormulaError",
+    "GENEROUS",
     "Limits",
     "Reading",
     "Vocabulary",

@@ -32,6 +32,7 @@ class Function:
         least, most: how many arguments it takes.
         growth: "bounded", "same", "root" or "exponential" in the magnitude of its argument.
         compares: whether sympy asks for the sign of a constant argument.
+        weight: what sympy has to do for it, beside other functions.
         other: further names in text.
         commands: names in LaTeX, as \\name or \\operatorname{name}.
     """
@@ -42,6 +43,7 @@ class Function:
     most: int = 1
     growth: str = "bounded"
     compares: bool = False
+    weight: int = 1
     other: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
 
@@ -92,7 +94,7 @@ _TABLE = (
     Function("min", sp.Min, 1, MANY, growth="same", compares=True, other=("Min",), commands=("min",)),
     Function("re", _kept(sp.re), growth="same", commands=("re",)),
     Function("im", _kept(sp.im), growth="same", commands=("im",)),
-    Function("sigmoid", _sigmoid, growth="exponential", commands=("sigmoid",)),
+    Function("sigmoid", _sigmoid, growth="exponential", weight=3, commands=("sigmoid",)),
     Function("Phi", NormalCDF, other=("NormalCDF",)),
     Function("Phi2", BivariateNormalCDF, 3, 3, compares=True, other=("BivariateNormalCDF",)),
     Function("OwenT", OwenT, 2, 2, compares=True, commands=("T",)),

@@ -47,7 +47,7 @@ _TOKEN = re.compile(
     | (?P<command>\\[A-Za-z]+|\\[{}|])
     | (?P<line>\\\\)
     | (?P<letter>[A-Za-z])
-    | (?P<sign>[-+*/^_=<>(),;:.\[\]{}&|'])
+    | (?P<sign>[-+*/^_=<>(),;:.!\[\]{}&|'])
     """,
     re.VERBOSE | re.ASCII,
 )

@@ -34,7 +34,7 @@ from .functions import BY_COMMAND, BY_NAME, Function
 from .limits import FormulaError, Limits
 from .looks import Look, Token, look_at, tokenize_latex
 from .tree import Grower, Node
-from .vocabulary import NAME, Vocabulary, bound_symbol
+from .vocabulary import Vocabulary, bound_symbol
 
 __all__ = ["LatexReader"]
 
@@ -572,8 +572,12 @@ class LatexReader:
         high = self._script("upper end")
         before = dict(self.bound)
         self.bound[look] = symbol
+        start = self.cursor.token.at
+        negative = self.cursor.accept("-")
         body = self.term()
         self.bound = before
+        if negative:
+            body = self.grow.negative(body, start)
         return self.grow.other("sum", symbol, [body, low, high], at)
 
     def _look(self) -> Look:
@@ -585,13 +589,16 @@ class LatexReader:
         return look
 
     def _bind(self, look: Look, binder: str) -> sp.Symbol:
+        """The bound variable of a sum, or of an integral, whose own variable has no name that matters."""
+        if binder == "integral":
+            return sp.Dummy("t", real=True)
         name = look.base.removeprefix("\\") + (f"_{look.lower}" if look.lower else "")
         candidates = self.names.looks.get(look, ())
         symbol = None
-        if not look.upper and len(candidates) <= 1 and NAME.fullmatch(name):
+        if not look.upper and len(candidates) <= 1:
             symbol = bound_symbol(name, binder, candidates[0] if candidates else None)
         if symbol is None:
-            raise self.cursor.refuse(f"expected a plain name that is free as the variable of a {binder}, got {look}")
+            raise self.cursor.refuse(f"expected a plain name that is free as the index of a sum, got {look}")
         return symbol
 
     def _step_to(self, position: int) -> None:
