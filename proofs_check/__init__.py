@@ -15,6 +15,9 @@ from .certified import CertifiedNumerics  # isort: skip
 from .monte_carlo import MonteCarloAgreement, agreement_of_expectation  # isort: skip
 from .property_based import PropertyBasedAgreement, assert_agrees  # isort: skip
 from .stationary_check import CertifiedZeros  # isort: skip
+from .formula import FormulaError, Limits, Vocabulary, read_formula, read_latex, read_statement  # isort: skip
+from .claims_file import parse_claims, read_claims  # isort: skip
+from .guarded import guarded  # isort: skip
 from .report import Report, verify  # isort: skip
 from .studies import studies  # isort: skip
 
@@ -25,6 +28,8 @@ __all__ = [
     "Claim",
     "Context",
     "Evidence",
+    "FormulaError",
+    "Limits",
     "MonteCarloAgreement",
     "Outcome",
     "PropertyBasedAgreement",
@@ -32,10 +37,17 @@ __all__ = [
     "Study",
     "SymbolicIdentity",
     "Verdict",
+    "Vocabulary",
     "Witness",
     "agreement_of_expectation",
     "assert_agrees",
     "claim",
+    "guarded",
+    "parse_claims",
+    "read_claims",
+    "read_formula",
+    "read_latex",
+    "read_statement",
     "studies",
     "verify",
 ]

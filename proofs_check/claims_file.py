@@ -24,14 +24,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sympy as sp
 
 from theory.domain import Domain
-from theory.statement import Identity, Inequality, Limit, Statement
+from theory.statement import Inequality, Statement
 
 from .certified import CertifiedNumerics
 from .check import Check
@@ -145,7 +146,7 @@ def _claim(entry: Any, declarations: Declarations, source: str, where: str) -> C
     where = f"{where} ({ascii(name)[:60]})"
     statement = _statement_of(entry, declarations, where)
     domain = _domain_of(entry, statement, declarations, where)
-    try:
+    with _placed(where):
         return Claim(
             _slug(name),
             " ".join(_text(entry, "sentence", where, name).split()),
@@ -155,8 +156,6 @@ def _claim(entry: Any, declarations: Declarations, source: str, where: str) -> C
             checks_for(statement),
             _text(entry, "expected", where, "holds"),
         )
-    except (ValueError, TypeError) as error:
-        raise FormulaError(f"{where}: {error}", 0, "") from None
 
 
 def checks_for(statement: Statement) -> tuple[Check, ...]:
@@ -170,15 +169,25 @@ def _statement_of(entry: Mapping[str, Any], declarations: Declarations, where: s
     relation = _text(entry, "relation", where, "=")
     if relation not in RELATIONS:
         raise FormulaError(f"{where}: expected relation among {' '.join(RELATIONS)}, got {ascii(relation)[:20]}", 0, "")
-    sides = {}
-    for key in ("lhs", "rhs"):
-        text = _text(entry, key, where)
-        try:
-            sides[key] = read(text, declarations.vocabulary).value
-        except FormulaError as error:
-            raise FormulaError(f"{where}, {key}: {error.reason}", error.position, error.text) from None
+    lhs, rhs = (_text(entry, key, where) for key in ("lhs", "rhs"))
+    if lhs.lstrip().startswith(("lim", r"\lim")):
+        with _placed(f"{where}, limit"):
+            return read_statement(f"{lhs} {relation} {rhs}", declarations.vocabulary)
+    with _placed(f"{where}, lhs"):
+        left = read(lhs, declarations.vocabulary).value
+    with _placed(f"{where}, rhs"):
+        right = read(rhs, declarations.vocabulary).value
+    with _placed(where):
+        return combine(left, relation, right)
+
+
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """Errors that say where in the file they are."""
     try:
-        return combine(sides["lhs"], relation, sides["rhs"])
+        yield
+    except FormulaError as error:
+        raise FormulaError(f"{where}: {error.reason}", error.position, error.text) from None
     except (TypeError, ValueError) as error:
         raise FormulaError(f"{where}: {error}", 0, "") from None
 
@@ -190,7 +199,7 @@ def _domain_of(entry: Mapping[str, Any], statement: Statement, declarations: Dec
         raise FormulaError(f'{where}: expected domain = a list such as ["kappa in [0, 1]"]', 0, "")
     narrowed: dict[sp.Symbol, Any] = {}
     conditions: list[Any] = []
-    try:
+    with _placed(f"{where}, domain"):
         for part in parts:
             name, is_interval, interval = part.partition(" in ")
             if is_interval:
@@ -200,12 +209,8 @@ def _domain_of(entry: Mapping[str, Any], statement: Statement, declarations: Dec
                 narrowed[symbol] = read_interval(interval, symbol)
             else:
                 conditions.append(_condition(part, declarations))
-        free = set(_free_symbols(statement)).union(*(condition.free_symbols for condition in conditions))
+        free = _symbols(statement).union(*(condition.free_symbols for condition in conditions))
         return declarations.domain(free, narrowed, tuple(conditions))
-    except FormulaError as error:
-        raise FormulaError(f"{where}, domain: {error.reason}", error.position, error.text) from None
-    except (TypeError, ValueError) as error:
-        raise FormulaError(f"{where}, domain: {error}", 0, "") from None
 
 
 def _condition(text: str, declarations: Declarations) -> Any:
@@ -216,23 +221,13 @@ def _condition(text: str, declarations: Declarations) -> Any:
     return made(statement.lhs, statement.rhs)
 
 
-def _free_symbols(statement: Statement) -> Iterable[sp.Basic]:
+def _symbols(statement: Statement) -> set[sp.Basic]:
+    """The symbols of a statement, those in the laws of its random variables included."""
     found: set[sp.Basic] = set()
-    for expr in _expressions(statement):
-        found |= _symbols_with_laws(expr)
-    if isinstance(statement, Limit):
-        found.discard(statement.symbol) if not statement.expr.has(statement.symbol) else None
+
+    def look(expr: sp.Basic) -> sp.Basic:
+        found.update(atom for atom in sp.preorder_traversal(expr) if isinstance(atom, sp.Symbol))
+        return expr
+
+    statement.map(look)
     return found
-
-
-def _expressions(statement: Statement) -> tuple[sp.Basic, ...]:
-    if isinstance(statement, Limit):
-        return (statement.expr, statement.value)
-    if isinstance(statement, (Identity, Inequality)):
-        return (statement.lhs, statement.rhs)
-    return ()
-
-
-def _symbols_with_laws(expr: sp.Basic) -> set[sp.Basic]:
-    """Free symbols, those in the laws of random variables included."""
-    return {atom for atom in sp.preorder_traversal(expr) if isinstance(atom, sp.Symbol)}

@@ -111,12 +111,12 @@ def _checked(name: str) -> str:
         raise FormulaError(str(error), 0, name) from None
 
 
-def declare(symbols: Mapping[str, str], random: Mapping[str, str]) -> Declarations:
+def declare(symbols: Mapping[str, str], variables: Mapping[str, str]) -> Declarations:
     """The names of a claims file.
 
     Args:
         symbols: what each symbol is: "positive integer", "real in [-1, 1]", "matrix(d, d)", ...
-        random: the law of each random variable: "gaussian vector(d), covariance S", ...
+        variables: the law of each random variable: "gaussian vector(d), covariance S", ...
 
     Raises:
         FormulaError: naming the declaration that was not understood.
@@ -126,13 +126,13 @@ def declare(symbols: Mapping[str, str], random: Mapping[str, str]) -> Declaratio
     'A, S, d, x'
     """
     table = _Table()
-    sized = {name: text for name, text in symbols.items() if "(" in _head(text)}
+    sized = {name: text for name, text in symbols.items() if isinstance(text, str) and "(" in _head(text)}
     for name, text in symbols.items():
         if name not in sized:
             _named(name, text, lambda name, text: _number(name, text, table))
     for name, text in sized.items():
         _named(name, text, lambda name, text: _matrix(name, text, table))
-    for name, text in random.items():
+    for name, text in variables.items():
         _named(name, text, lambda name, text: _random(name, text, table))
     return Declarations(Vocabulary(table.names, symmetric=table.symmetric), table.intervals)
 

@@ -21,7 +21,7 @@ from proofs_check.formula.tree import Grower
 from theory import E, Expectation, GaussianIntegral, GaussianMatrix, GaussianVector, Latent, NormalCDF, OwenT, gaussians
 from theory.special import BivariateNormalCDF
 from theory.statement import Identity, Inequality, Limit
-from theory.variables import dot, quad
+from theory.variables import Dot, GaussianScalar, dot, quad
 
 x, y, lam = sp.symbols("x y lam", real=True)
 p = sp.Symbol("p", positive=True)
@@ -241,6 +241,7 @@ def text_of(expr: sp.Basic) -> str:
     return f"{heads.get(type(expr), type(expr).__name__)}({', '.join(map(text_of, arguments))})"
 
 
+INFINITE = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
 NUMBERS = st.builds(sp.Rational, st.integers(-9, 9), st.integers(1, 9))
 SCALARS = st.sampled_from([x, y, lam, p, g, sp.pi])
 
@@ -255,17 +256,28 @@ def grown(children: st.SearchStrategy[sp.Expr]) -> st.SearchStrategy[sp.Expr]:
         st.builds(lambda a, k: a**k, children, st.sampled_from([2, 3, -1, -2, HALF, -HALF, sp.Rational(3, 2)])),
         st.builds(lambda f, a: f(a), one, children),
         st.builds(lambda a, b: OwenT(a, b), SCALARS, children),
-        st.builds(lambda a: Expectation(a + g * x), children),
+        st.builds(lambda a: a if a.has(*INFINITE) else Expectation(a + g * x), children),
     )
 
 
 EXPRESSIONS = st.recursive(st.one_of(NUMBERS, SCALARS), grown, max_leaves=10)
-INFINITE = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
+
+
+def is_settled(expr: sp.Basic) -> bool:
+    """Whether sympy makes the same object of its parts again: |x|^(1/3) |x|^(-4/3) is not always 1/|x|."""
+    if not expr.args or isinstance(expr, (GaussianScalar, Dot, sp.Trace)):
+        return True
+    return all(map(is_settled, expr.args)) and (expr.func(*expr.args) == expr or is_kept(expr))
+
+
+def is_kept(expr: sp.Basic) -> bool:
+    """A number times a sum, which the readers keep as it is written."""
+    return expr.is_Mul and len(expr.args) == 2 and expr.args[0].is_Rational and expr.args[1].is_Add
 
 
 @given(EXPRESSIONS)
 def test_what_is_written_in_the_grammar_reads_back(expr):
-    if not expr.has(*INFINITE):
+    if not expr.has(*INFINITE) and is_settled(expr):
         assert read_formula(text_of(expr), WORDS, Limits(effort=10**6, nested=20, bits=10**6, exponent=10**4)) == expr
 
 
@@ -409,7 +421,7 @@ def test_texts_that_mean_harm_are_refused_at_once(index, tmp_path, monkeypatch):
         ("7^256 * 7^256 * " * 9 + "1", "8192 bits"),
         ("2^(1/17)", "index 16"),
         ("+".join(f"erf({k}*x + y^{k})" for k in range(1, 99)), "effort"),
-        ("abs(abs(abs(abs(x - y))))", "at most 3"),
+        ("abs(abs(abs(abs(x))))", "at most 3"),
     ],
 )
 def test_each_limit_is_kept(text, limit):
@@ -495,10 +507,11 @@ def test_random_texts_are_read_or_refused(seed):
         text = random_text(rng)
         try:
             reading = read(text, WORDS, latex=False, statement="=" in text)
-        except FormulaError:
+        except FormulaError as error:
+            assert error.work <= WORK * (len(text) + 1)
             continue
         accepted += 1
-        assert reading.work <= WORK * len(text)
+        assert reading.work <= WORK * (len(text) + 1)
     assert accepted > 40  # of 1,000: the test is about both
 
 

@@ -20,7 +20,7 @@ from proofs_check.formula.tree import Grower
 from theory import Expectation, GaussianIntegral, GaussianMatrix, GaussianVector, NormalCDF, OwenT, gaussians, to_latex
 from theory.special import BivariateNormalCDF
 from theory.statement import Identity, Inequality, Limit, Statement
-from theory.variables import dot, quad
+from theory.variables import Dot, GaussianScalar, dot, quad
 
 x, y, kappa, lam = sp.symbols("x y kappa lam", real=True)
 p = sp.Symbol("p", positive=True)
@@ -320,6 +320,7 @@ def test_functions_of_a_study_are_read_by_their_look():
     assert read_latex(to_latex(formula), [x, y, f, phi]) == formula
 
 
+INFINITE = (sp.zoo, sp.nan, sp.oo, -sp.oo)
 NUMBERS = st.builds(sp.Rational, st.integers(-9, 9), st.integers(1, 9))
 SCALARS = st.sampled_from([x, y, kappa, lam, p, g, q_k, sp.pi, dot(u, v), dot(u, A * k_star), sp.Trace(A * B)])
 
@@ -341,19 +342,28 @@ def grown(children: st.SearchStrategy[sp.Expr]) -> st.SearchStrategy[sp.Expr]:
             children,
         ),
         st.builds(lambda a, b: OwenT(a, b), SCALARS, children),
-        st.builds(lambda a: Expectation(a + g * x), children),
+        st.builds(lambda a: a if a.has(*INFINITE) else Expectation(a + g * x), children),
         st.builds(lambda a: GaussianIntegral(a * x, (x,)), children),
         st.builds(lambda a: sp.Sum(a * x**l, (l, 0, L)), children),
         st.builds(lambda a, b: sp.Max(a, b), SCALARS, NUMBERS),
     )
 
 
-INFINITE = (sp.zoo, sp.nan, sp.oo, -sp.oo)
+def is_settled(expr: sp.Basic) -> bool:
+    """Whether sympy makes the same object of its parts again: |x|^(1/3) |x|^(-4/3) is not always 1/|x|."""
+    if not expr.args or isinstance(expr, (GaussianScalar, Dot, sp.Trace)):
+        return True
+    return all(map(is_settled, expr.args)) and (expr.func(*expr.args) == expr or is_kept(expr))
+
+
+def is_kept(expr: sp.Basic) -> bool:
+    """A number times a sum, which the readers keep as it is written."""
+    return expr.is_Mul and len(expr.args) == 2 and expr.args[0].is_Rational and expr.args[1].is_Add
 
 
 @given(st.recursive(st.one_of(NUMBERS, SCALARS), grown, max_leaves=10))
 def test_what_is_printed_reads_back_or_is_refused(expr):
-    if expr.has(*INFINITE):
+    if expr.has(*INFINITE) or not is_settled(expr):
         return
     try:
         assert read_latex(to_latex(expr), names_of(expr), GENEROUS) == expr
@@ -364,7 +374,8 @@ def test_what_is_printed_reads_back_or_is_refused(expr):
 
 
 PIECES = r"""\frac \left( \right) { } ( ) [ ] ^ _ + - = \cdot \sqrt x y \lambda \kappa A u v g 1 2 , \mathbb{E} \langle
-\rangle \operatorname{erf} \operatorname{tr} \sin \exp e \pi \Phi \max \top | \| \sum_{l=0}^{L} \begin{matrix} \end{matrix} & \\
+\rangle \operatorname{erf} \operatorname{tr} \sin \exp e \pi \Phi \max \top | \| \sum_{l=0}^{L}
+\begin{matrix} \end{matrix} & \\
 X_{l} k^\star ' ^{2} {\left( \right)} \frac12 \infty \lim 0.5 / \mathrm{i} \mathbb{I}_{d} \le""".split()
 
 
@@ -385,10 +396,11 @@ def test_random_texts_are_read_or_refused(seed):
         text = random_text(rng)
         try:
             reading = read(text, WORDS, latex=True, statement=rng.randrange(3) == 0)
-        except FormulaError:
+        except FormulaError as error:
+            assert error.work <= WORK * (len(text) + 1)
             continue
         accepted += 1
-        assert reading.work <= WORK * len(text)
+        assert reading.work <= WORK * (len(text) + 1)
     assert accepted > 20
 
 
@@ -423,5 +435,5 @@ def test_hostile_latex_is_refused_at_once(tex):
     with pytest.raises(FormulaError):
         for statement in (False, True):
             reading = read(tex, WORDS, latex=True, statement=statement)
-            assert reading.work <= WORK * len(tex)
+            assert reading.work <= WORK * (len(tex) + 1)
     assert time.perf_counter() - start < 5, "a hang, not a slow machine"

@@ -68,15 +68,18 @@ _TABLE = (
     Function("log", sp.log, growth="same", other=("ln",), commands=("log", "ln")),
     Function("sqrt", _square_root, growth="root"),
     *(Function(name, getattr(sp, name), commands=(name,)) for name in ("sin", "cos")),
-    *(Function(name, getattr(sp, name), growth="same", commands=(name,)) for name in ("tan", "cot", "sec", "csc")),
+    *(Function(name, getattr(sp, name), growth="same", commands=(name,)) for name in ("tan", "cot")),
+    *(Function(name, getattr(sp, name), growth="same", weight=2, commands=(name,)) for name in ("sec", "csc")),
     *(
         Function(f"a{name}", getattr(sp, f"a{name}"), other=(f"arc{name}",), commands=(f"arc{name}", f"a{name}"))
         for name in ("sin", "cos", "tan")
     ),
     Function("atan2", sp.atan2, 2, 2, compares=True, commands=("atan2",)),
     *(Function(name, getattr(sp, name), growth="exponential", commands=(name,)) for name in ("sinh", "cosh")),
-    *(Function(name, getattr(sp, name), commands=(name,)) for name in ("tanh", "sech")),
-    *(Function(name, getattr(sp, name), growth="same", commands=(name,)) for name in ("coth", "csch")),
+    Function("tanh", sp.tanh, commands=("tanh",)),
+    Function("sech", sp.sech, weight=2, commands=("sech",)),
+    Function("coth", sp.coth, growth="same", commands=("coth",)),
+    Function("csch", sp.csch, growth="same", weight=2, commands=("csch",)),
     *(
         Function(f"a{name}", getattr(sp, f"a{name}"), growth="same", other=(f"ar{name}",), commands=(f"ar{name}",))
         for name in ("sinh", "cosh", "tanh")

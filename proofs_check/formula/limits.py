@@ -24,6 +24,7 @@ class FormulaError(ValueError):
         reason: what was expected, what was found and what to do, without the place.
         position: the index into the text, from 0.
         text: the text that was read.
+        work: how many steps the reader had taken, see `Reading`.
 
     >>> print(FormulaError("expected a number, got '%'", 4, "1 + %"))
     expected a number, got '%' (position 4)
@@ -32,7 +33,7 @@ class FormulaError(ValueError):
     """
 
     def __init__(self, reason: str, position: int, text: str) -> None:
-        self.reason, self.position, self.text = reason, position, text
+        self.reason, self.position, self.text, self.work = reason, position, text, 0
         super().__init__(f"{reason} (position {position})\n{_marked(text, position)}")
 
 
@@ -76,7 +77,7 @@ class Limits:
     compared: int = 24
     nested: int = 3
     root: int = 16
-    effort: int = 450
+    effort: int = 350
 
 
 GENEROUS = Limits(

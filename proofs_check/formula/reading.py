@@ -37,7 +37,7 @@ class Reading:
     Args:
         value: the expression or the statement.
         nodes: nodes of the tree.
-        work: tokens looked at and nodes made; at most `WORK` times the length of the text.
+        work: tokens looked at and nodes made; at most `WORK` a character.
         effort: what sympy had to do, in the units of `Limits`.
     """
 
@@ -73,12 +73,11 @@ def read(
     vocabulary = symbols if isinstance(symbols, Vocabulary) else Vocabulary(symbols)
     reader_type = LatexReader if (is_latex(text) if latex is None else latex) else TextReader
     reader = reader_type(text, vocabulary, limits)
-    value: Any
-    if statement:
-        lhs, relation, rhs = reader.statement()
-        value = _statement(lhs, relation, rhs, reader)
-    else:
-        value = build(reader.formula(), reader.grow)
+    try:
+        value = _statement(*reader.statement(), reader) if statement else build(reader.formula(), reader.grow)
+    except FormulaError as error:
+        error.work = reader.grow.work
+        raise
     return Reading(value, reader.grow.nodes, reader.grow.work, reader.grow.effort)
 
 
