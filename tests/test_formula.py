@@ -277,8 +277,12 @@ def is_kept(expr: sp.Basic) -> bool:
 
 @given(EXPRESSIONS)
 def test_what_is_written_in_the_grammar_reads_back(expr):
-    if not expr.has(*INFINITE) and is_settled(expr):
-        assert read_formula(text_of(expr), WORDS, Limits(effort=10**6, nested=20, bits=10**6, exponent=10**4)) == expr
+    assume(not expr.has(*INFINITE) and is_settled(expr))
+    generous = Limits(effort=10**6, nested=20, bits=10**6, exponent=10**4)
+    try:
+        assert read_formula(text_of(expr), WORDS, generous) == expr
+    except FormulaError as error:  # a tower of exponentials, or a constant whose sign sympy would have to decide
+        assert any(words in error.reason for words in ("symbols do not cancel", "its sign", "of a number", "root"))
 
 
 SQUARE = st.sampled_from([A, B, S, A.T, B.T])

@@ -402,7 +402,9 @@ def _index(node: Node, grow: Grower) -> Any:
     if node.value == "entry":
         return matrix[tuple(indices)]
     if matrix.shape[1] == 1 and not isinstance(matrix, TokenMatrix):
-        return matrix[indices[0], 0]
+        raise grow.refuse(
+            "expected two indices, counted from 0, for the entry of a vector: x_1 could be either", node.at
+        )
     return matrix[indices[0], :]
 
 

@@ -168,8 +168,11 @@ class LatexReader:
         token, before = self.cursor.token, self.cursor.before
         if slashed:
             raise self.cursor.refuse("expected brackets after a quotient: a/b c could be a/(b c); write \\frac")
-        if token.kind == "number" and before.kind == "number":
-            raise self.cursor.refuse("expected \\cdot between two numbers")
+        if token.kind == "number" and self.cursor.after.kind != "^":
+            if before.kind == "number" or look_at([before, _STOP], 0) is not None:
+                raise self.cursor.refuse(r"expected \cdot before a number that is not first")
+        if token.kind == before.kind == "number":
+            raise self.cursor.refuse(r"expected \cdot between two numbers")
         if before.kind == "number" and token.kind == r"\frac" and self.cursor.after.kind in ("number", "{"):
             if self._is_numeric_fraction():
                 raise self.cursor.refuse(r"expected \cdot: 2 \frac{1}{2} could be 2 1/2; write 2 \cdot \frac{1}{2}")
@@ -263,10 +266,10 @@ class LatexReader:
             return self._structure(STRUCTURES[kind[1:]], token)
         return self._name()
 
-    def _list(self, closing: str) -> tuple[list[Node], bool]:
+    def _list(self, closing: str, *separators: str) -> tuple[list[Node], bool]:
         """Expressions between commas; a trailing comma makes a tuple of one."""
         parts, trailing = [self.sum()], False
-        while self.cursor.accept(",", ";"):
+        while self.cursor.accept(",", *separators):
             if self.cursor.token.kind == closing:
                 trailing = True
                 break
@@ -328,9 +331,7 @@ class LatexReader:
         above = self._fraction_part(first=True)
         middle = self.cursor.position
         below = self._fraction_part(first=False)
-        tops = [t.text for t in self.cursor.tokens[start:middle] if t.kind not in ("{", "}")]
-        bottoms = [t.text for t in self.cursor.tokens[middle : self.cursor.position] if t.kind not in ("{", "}")]
-        if tops == ["d"] and bottoms[:1] == ["d"] and len(bottoms) > 1:
+        if _is_derivative(self.cursor.tokens[start:middle], self.cursor.tokens[middle : self.cursor.position]):
             raise self.cursor.refuse(r"expected a quotient: \frac{d}{d x} could be a derivative, which is not read", at)
         inverse = self.grow.reciprocal(below, below.at)
         if above.kind == "number" and above.value == 1:
@@ -470,6 +471,7 @@ class LatexReader:
 
     def _arguments(self, name: str) -> list[Node]:
         cursor = self.cursor
+        separators = (";",) if name == "Phi2" else ()
         if cursor.token.kind == "{" and cursor.after.kind in ("(", "["):
             opening = cursor.position
             end = _matching(cursor.tokens, opening)
@@ -477,12 +479,12 @@ class LatexReader:
             if closes == BRACKETS[cursor.after.kind] and _matching(cursor.tokens, opening + 1) == end - 1:
                 cursor.advance()
                 kind = cursor.advance().kind
-                parts, _ = self._list(BRACKETS[kind])
+                parts, _ = self._list(BRACKETS[kind], *separators)
                 cursor.expect("}", f"after the arguments of {name}")
                 return parts
         if cursor.token.kind in ("(", "["):
             kind = cursor.advance().kind
-            return self._list(BRACKETS[kind])[0]
+            return self._list(BRACKETS[kind], *separators)[0]
         return [self._argument_without_brackets(name)]
 
     def _argument_without_brackets(self, name: str) -> Node:
@@ -649,7 +651,8 @@ class LatexReader:
             return self._exponential(token.at)
         constant = _CONSTANTS.get(look)
         if constant is None:
-            raise self.cursor.refuse(f"unknown name {look}; known are {self.names.known()}", token.at)
+            advice = r"; write \mathrm{i} for the imaginary unit" if look.base == "i" else ""
+            raise self.cursor.refuse(f"unknown name {look}; known are {self.names.known()}{advice}", token.at)
         self._step_to(end)
         return self.grow.leaf("constant", constant, token.at, constant=True)
 
@@ -673,7 +676,7 @@ class LatexReader:
 
 _STOP = Token("end", "the end", 0)
 _E = Look("e", "", "")
-_CONSTANTS = {Look(r"\pi", "", ""): "pi", Look("i", "", ""): "i", Look(r"\mathrm{i}", "", ""): "i"}
+_CONSTANTS = {Look(r"\pi", "", ""): "pi", Look(r"\mathrm{i}", "", ""): "i"}
 _HANDLERS = {
     "{": LatexReader._group,
     r"\frac": LatexReader._fraction,
@@ -690,6 +693,14 @@ _HANDLERS = {
 def _described(value: Any) -> str:
     kind = type(value).__name__ if not isinstance(value, sp.FunctionClass) else "function"
     return f"the {kind} {getattr(value, 'name', getattr(value, '__name__', ''))}"
+
+
+def _is_derivative(above: list[Token], below: list[Token]) -> bool:
+    r"""Whether a quotient of products looks like \frac{d f}{d x}; as a quotient it would have lost its d."""
+    first, second = ([token for token in part if token.kind not in ("{", "}")] for part in (above, below))
+    is_sum = any(token.kind in ("+", "-") for token in (*first, *second))
+    starts = first and first[0].text == "d" and len(second) > 1 and second[0].text == "d"
+    return bool(starts and not is_sum and look_at([second[1], _STOP], 0) is not None)
 
 
 def _matching(tokens: list[Token], start: int) -> int:
