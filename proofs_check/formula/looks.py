@@ -136,7 +136,10 @@ def _argument(tokens: list[Token], start: int) -> tuple[list[Token], int]:
     return ([], start) if end < 0 else (tokens[start + 1 : end], end + 1)
 
 
-def _base(tokens: list[Token], start: int) -> tuple[str, int]:
+ACCENTS = 2  # one above the other: a name has at most two parts
+
+
+def _base(tokens: list[Token], start: int, accents: int = 0) -> tuple[str, int]:
     token = tokens[start]
     if token.kind == "letter" or token.kind in _GREEK:
         return token.text, start + 1
@@ -144,10 +147,10 @@ def _base(tokens: list[Token], start: int) -> tuple[str, int]:
         inside, end = _argument(tokens, start + 1)
         plain = inside and all(part.kind in ("letter", "number") for part in inside)
         return (f"{token.text}{{{''.join(part.text for part in inside)}}}", end) if plain else ("", start)
-    if token.kind in _ACCENTS:
+    if token.kind in _ACCENTS and accents < ACCENTS:
         inside, end = _argument(tokens, start + 1)
         if inside:
-            inner, last = _base([*inside, Token("end", "", 0)], 0)
+            inner, last = _base([*inside, Token("end", "", 0)], 0, accents + 1)
             if inner and last == len(inside):
                 return f"{token.text}{{{inner}}}", end
     return "", start

@@ -78,6 +78,8 @@ def read(
     except FormulaError as error:
         error.work = reader.grow.work
         raise
+    except RecursionError:  # the limit on depth comes first, unless the caller's own stack is deep
+        raise FormulaError("expected a formula that is nested less deeply", 0, text) from None
     return Reading(value, reader.grow.nodes, reader.grow.work, reader.grow.effort)
 
 

@@ -116,7 +116,6 @@ class LatexReader:
 
     def sum(self) -> Node:
         """A sum of terms."""
-        self.cursor.enter()
         at, terms = self.cursor.token.at, []
         self._skip_empty_groups()
         sign = self.cursor.token.kind if self.cursor.token.kind in ("+", "-") else ""
@@ -131,7 +130,6 @@ class LatexReader:
             self._skip_empty_groups()
             sign = self.cursor.token.kind
             if sign not in ("+", "-"):
-                self.cursor.leave()
                 return self.grow.add(terms, at)
 
     def _skip_empty_groups(self) -> None:
@@ -234,10 +232,16 @@ class LatexReader:
         if token.kind in ("+", "-", "(", "["):
             raise self.cursor.refuse(f"expected braces around the {what}, got {token.text}")
         found = look_at([self.cursor.token, _STOP], 0)
-        return self._name() if found is not None else self.primary()
+        return self._name(only=True) if found is not None else self.primary()
 
     def primary(self) -> Node:
         """A number, a name, a function with its arguments or something in brackets."""
+        self.cursor.enter()
+        node = self._primary()
+        self.cursor.leave()
+        return node
+
+    def _primary(self) -> Node:
         token = self.cursor.token
         kind = token.kind
         if kind == "number":
@@ -503,9 +507,12 @@ class LatexReader:
         kind = self.cursor.token.kind
         return kind == r"\operatorname" or (kind.startswith("\\") and kind[1:] in BY_COMMAND)
 
-    def _exponential(self, at: int) -> Node:
+    def _exponential(self, at: int, only: bool) -> Node:
         """e^{x}, and e alone."""
-        exponent = self._script("exponent") if self.cursor.accept("^") else self.grow.exact(Fraction(1), at)
+        raised = not only and self.cursor.accept("^")
+        exponent = self._script("exponent") if raised else self.grow.exact(Fraction(1), at)
+        if raised and self.cursor.token.kind == "^":
+            raise self.cursor.refuse("expected one exponent; write brackets around the power")
         return self.grow.call(BY_NAME["exp"], [exponent], at)
 
     def _mean(self, at: int) -> Node:
@@ -648,7 +655,7 @@ class LatexReader:
             return self._function(BY_NAME[SPECIAL[look]], token)
         if look == _E:
             self._step_to(end)
-            return self._exponential(token.at)
+            return self._exponential(token.at, only)
         constant = _CONSTANTS.get(look)
         if constant is None:
             advice = r"; write \mathrm{i} for the imaginary unit" if look.base == "i" else ""

@@ -138,7 +138,6 @@ class TextReader:
 
     def sum(self) -> Node:
         """A sum of terms."""
-        self.cursor.enter()
         at, terms = self.cursor.token.at, []
         sign = self.cursor.token.kind if self.cursor.token.kind in ("+", "-") else ""
         while True:
@@ -151,7 +150,6 @@ class TextReader:
             terms.append(self.grow.negative(term, start) if sign == "-" else term)
             sign = self.cursor.token.kind
             if sign not in ("+", "-"):
-                self.cursor.leave()
                 return self.grow.add(terms, at)
 
     def term(self) -> Node:
@@ -224,7 +222,12 @@ class TextReader:
 
     def primary(self) -> Node:
         """A number, a name, a call or something in brackets."""
-        token = self.cursor.advance()
+        self.cursor.enter()
+        node = self._primary(self.cursor.advance())
+        self.cursor.leave()
+        return node
+
+    def _primary(self, token: Token) -> Node:
         if token.kind == "number":
             whole, _, decimals = token.text.partition(".")
             return self.grow.number(whole, decimals, token.at)

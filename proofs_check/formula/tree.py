@@ -22,9 +22,9 @@ __all__ = ["Grower", "Node"]
 class Node(NamedTuple):
     """A node of the tree, with what is known about its size.
 
-    `bits` and `magnitude` are those of `limits`; `terms` bounds the summands of the expanded
-    expression; `nested` counts the functions inside each other that compare;
-    `is_constant` says that no symbol stands in it, `is_rational` that it is a rational number.
+    `bits` and `magnitude` are those of `limits`; `terms` bounds the summands of the expanded expression;
+    `nested` counts the functions inside each other that compare; `is_constant` says that no symbol stands
+    in it, `is_rational` that it is a rational number, `is_scalar` that it can be no matrix.
     """
 
     kind: str
@@ -39,6 +39,7 @@ class Node(NamedTuple):
     nested: int
     is_constant: bool
     is_rational: bool
+    is_scalar: bool
 
 
 class Grower:
@@ -95,7 +96,21 @@ class Grower:
                 "write the large number as a symbol",
                 at,
             )
-        return Node(kind, value, parts, at, size, depth, bits, magnitude, terms, nested, constant, rational)
+        return Node(
+            kind,
+            value,
+            parts,
+            at,
+            size,
+            depth,
+            bits,
+            magnitude,
+            terms,
+            nested,
+            constant,
+            rational,
+            _is_scalar(kind, value, parts),
+        )
 
     def spend(self, units: int, at: int) -> None:
         """Count what sympy is given to do.
@@ -167,13 +182,13 @@ class Grower:
         return self.mul([self.exact(Fraction(-1), at), part], at)
 
     def reciprocal(self, part: Node, at: int) -> Node:
-        """One over an expression; over a product, factor by factor."""
+        """One over an expression; over a product of scalars, factor by factor."""
         if part.kind == "number":
             if part.value == 0:
                 raise self.refuse("expected a denominator other than 0", part.at)
             return self.exact(1 / part.value, at)
-        if part.kind == "mul":
-            return self.mul([self.reciprocal(factor, at) for factor in reversed(part.parts)], at)
+        if part.kind == "mul" and part.is_scalar:
+            return self.mul([self.reciprocal(factor, at) for factor in part.parts], at)
         return self.power(part, self.exact(Fraction(-1), at), at)
 
     def power(self, base: Node, exponent: Node, at: int) -> Node:
@@ -271,6 +286,18 @@ class Grower:
         """Any other node, of which no number is made: a mean, a matrix, a scalar product, a sum."""
         bits = sum(part.bits for part in parts) + 1
         return self._node(kind, value, tuple(parts), at, bits, 0, terms)
+
+
+_MATRICES = ("transpose", "inv", "hadamard", "identity", "matrix", "tuple")
+
+
+def _is_scalar(kind: str, value: Any, parts: tuple[Node, ...]) -> bool:
+    """Whether a node can be no matrix; a row times a column is one, which only the builder sees."""
+    if kind == "name":
+        return not getattr(value, "is_Matrix", False)
+    if kind in ("add", "mul", "pow"):
+        return all(part.is_scalar for part in parts)
+    return kind not in _MATRICES and (kind, value) != ("index", "row")
 
 
 def rational_value(node: Node) -> Fraction | None:
