@@ -101,12 +101,12 @@ def parse_claims(text: str, name: str = "claims") -> Study:
     entries = content.get("claim")
     if not isinstance(entries, list) or not entries:
         raise FormulaError(f"{name}: expected at least one [[claim]]", 0, "")
-    source = _text(content, "source", name, "")
+    source = _prose(content, "source", name, "")
     claims = tuple(
         _claim(entry, declarations, source, f"{name}, claim {i}") for i, entry in enumerate(entries, start=1)
     )
     try:
-        return Study(_slug(name), _text(content, "title", name, name), source, claims)
+        return Study(_slug(name), _prose(content, "title", name, name), source, claims)
     except ValueError as error:
         raise FormulaError(str(error), 0, "") from None
 
@@ -133,6 +133,12 @@ def _text(table: Mapping[str, Any], key: str, where: str, default: str | None = 
     return value
 
 
+def _prose(table: Mapping[str, Any], key: str, where: str, default: str) -> str:
+    """A text for readers, on one line, without characters that command a terminal."""
+    text = _text(table, key, where, default)
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
 def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "claims"
 
@@ -142,17 +148,17 @@ def _claim(entry: Any, declarations: Declarations, source: str, where: str) -> C
     for key in REQUIRED:
         if key not in entry:
             raise FormulaError(f"{where}: expected the key {key}", 0, "")
-    name = _text(entry, "name", where)
+    name = _prose(entry, "name", where, "")
     where = f"{where} ({ascii(name)[:60]})"
     statement = _statement_of(entry, declarations, where)
     domain = _domain_of(entry, statement, declarations, where)
     with _placed(where):
         return Claim(
             _slug(name),
-            " ".join(_text(entry, "sentence", where, name).split()),
+            _prose(entry, "sentence", where, name),
             lambda: statement,
             domain,
-            _text(entry, "source", where, source),
+            _prose(entry, "source", where, source),
             checks_for(statement),
             _text(entry, "expected", where, "holds"),
         )

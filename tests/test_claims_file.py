@@ -110,6 +110,12 @@ def test_the_domain_is_that_of_the_declarations_narrowed_by_the_claim():
     assert claim.domain == Domain({lam: (0, 2), kappa: (-1, 1)}, conditions=(lam + kappa < 2,))
 
 
+def test_a_sentence_holds_no_commands_for_a_terminal():
+    text = claims('lhs = "lam"\nrhs = "lam"\nsentence = "red \\u001b[31m \\u202e text"\nsource = "a\\tb"')
+    claim = parse_claims(text)["it"]
+    assert claim.sentence.isprintable() and claim.source == "a b"
+
+
 def test_limits_and_refutations():
     text = (
         claims('lhs = "lim(lam, oo, kappa/lam)"\nrhs = "0"') + '\n[[claim]]\nname = "no"\nlhs = "lam"\nrhs = "2*lam"\n'

@@ -249,9 +249,9 @@ def _power(node: Node, grow: Grower) -> Any:
             raise grow.refuse(f"expected exponents up to {limit} after simplification", exponent_node.at)
     if exponent.is_Rational and base.is_Pow and base.exp.is_Rational and abs(base.exp * exponent) > limit:
         raise grow.refuse(f"expected exponents up to {limit} after simplification", exponent_node.at)
-    if base.is_zero and not exponent.is_positive:
+    if base == 0 and not exponent.is_positive:
         raise grow.refuse("expected a positive power of 0", node.at)
-    return sp.Pow(base, exponent)
+    return _finite(sp.Pow(base, exponent), node, grow)
 
 
 def _matrix_power(base: Any, shape: tuple[Any, Any], exponent: Any, node: Node, grow: Grower) -> Any:
