@@ -66,7 +66,7 @@ def tokenize_latex(text: str) -> list[Token]:
     An opening bar is "|(" and a closing one "|)" where the text says which it is.
 
     >>> [token.kind for token in tokenize_latex(r"\left|x_1\right|")]
-    ['|(', 'letter', '_', 'number', '|)']
+    ['|(', 'letter', '_', 'number', '|)', 'end']
     """
     tokens: list[Token] = []
     position, size = 0, ""
