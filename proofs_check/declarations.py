@@ -34,6 +34,7 @@ from .formula.vocabulary import Vocabulary, check_name
 __all__ = ["Declarations", "declare", "read_interval"]
 
 ASSUMPTIONS = ("real", "positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
+LONGEST = 1_000  # characters of a declaration
 _SIZED = re.compile(r"((?:[a-z]+ )*[a-z]+)\((.*)\)", re.ASCII | re.DOTALL)
 _INTERVAL = re.compile(r"([\[(])([^,]*),([^,]*)([\])])", re.ASCII)
 
@@ -143,8 +144,10 @@ def _head(text: str) -> str:
 
 def _named(name: str, text: Any, make: Callable[[str, str], None]) -> None:
     """Make a declaration; whatever is wrong with it, say whose it is."""
-    if not isinstance(text, str) or len(text) > 1000:
+    if not isinstance(text, str):
         raise FormulaError(f"{name}: expected a declaration as text, such as 'positive integer'", 0, ascii(text)[:60])
+    if len(text) > LONGEST:
+        raise FormulaError(f"{name[:40]}: expected a declaration of at most {LONGEST} characters", LONGEST, text)
     try:
         make(name, text)
     except FormulaError as error:
