@@ -8,20 +8,29 @@ from .e_process import CatoniProcess  # isort: skip
 from .quadrature import NotIntegrable, QuadratureBudgetExceeded  # isort: skip
 from .compile import compile, gradient, value  # isort: skip
 from .balls import ball, compile_ball  # isort: skip
+from .entries import NotPolynomial  # isort: skip
+from .entrywise import EntrywiseBudgetExceeded, entrywise_mean, exact_value  # isort: skip
+from .schwartz_zippel import EntrywiseAgreement, agrees_entrywise  # isort: skip
 from .simulators import Simulator, losses, simulate  # isort: skip
 from .certify import certified_zeros  # isort: skip
 from .solve import stationary_points  # isort: skip
 
 __all__ = [
     "CatoniProcess",
+    "EntrywiseAgreement",
+    "EntrywiseBudgetExceeded",
     "Estimate",
     "NotIntegrable",
+    "NotPolynomial",
     "QuadratureBudgetExceeded",
     "Simulator",
+    "agrees_entrywise",
     "ball",
     "certified_zeros",
     "compile",
     "compile_ball",
+    "entrywise_mean",
+    "exact_value",
     "gradient",
     "losses",
     "simulate",

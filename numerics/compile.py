@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from sympy.matrices.expressions.diagonal import DiagonalMatrix, DiagonalOf
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from theory.risk import Risk
@@ -37,6 +38,7 @@ IMAGINARY = 1e-8  # what rounding may leave of an imaginary part: half the digit
 
 # Scalars made of matrices: computed once a call, before the tape runs.
 _MATRIX_SCALARS = (Dot, sp.Trace, sp.Determinant, MatrixElement)
+_ENTRYWISE = (sp.HadamardPower, sp.DiagMatrix, DiagonalMatrix, DiagonalOf, sp.FunctionMatrix)
 
 
 # --- formulas as functions ---------------------------------------------------------------------
@@ -79,7 +81,7 @@ class _Compiled:
             _check_assumptions(symbol, array)
         shape = _common_shape(scalars)
         inputs: list[Any] = list(scalars.values())
-        if self.matrices:
+        if self.matrices or self.leaves:
             inputs += self._from_matrices(arrays, scalars)
         varying = frozenset(i for i, array in enumerate(inputs) if np.ndim(array))
         if not varying:  # the tape written for arrays has the fewest steps
@@ -138,7 +140,7 @@ class _Compiled:
 
 def _matrix_scalars(expr: sp.Basic) -> set[sp.Expr]:
     """The scalars made of matrices in an expression; what is inside them is not looked at."""
-    if isinstance(expr, _MATRIX_SCALARS):
+    if isinstance(expr, _MATRIX_SCALARS) or (isinstance(expr, sp.Sum) and expr.has(MatrixElement)):
         return {expr}
     return set().union(*(_matrix_scalars(argument) for argument in expr.args))
 
@@ -170,6 +172,8 @@ def _matrix_scalar(leaf: sp.Expr, known: Mapping[sp.Basic, Any]) -> float:
         return float(np.trace(_matrix(leaf.arg, known)))
     if isinstance(leaf, sp.Determinant):
         return float(np.linalg.det(_matrix(leaf.arg, known)))
+    if isinstance(leaf, sp.Sum):
+        return float(_summed(leaf, (), known))
     matrix, i, j = leaf.args
     return float(_matrix(matrix, known)[int(_scalar(i, known)), int(_scalar(j, known))])
 
@@ -206,6 +210,8 @@ def _matrix(expr: sp.Expr, known: Mapping[sp.Basic, Any]) -> np.ndarray:
         if isinstance(expr, sp.Identity):
             return np.eye(shape[0])
         return np.zeros(shape) if isinstance(expr, sp.ZeroMatrix) else np.ones(shape)
+    if isinstance(expr, _ENTRYWISE):
+        return _entrywise(expr, known)
     if isinstance(expr, sp.Inverse):
         return np.linalg.inv(_matrix(expr.arg, known))
     if isinstance(expr, sp.MatPow):
@@ -213,6 +219,58 @@ def _matrix(expr: sp.Expr, known: Mapping[sp.Basic, Any]) -> np.ndarray:
     if isinstance(expr, sp.MatrixSymbol):
         raise ValueError(f"expected an array for {expr.name}, got none")
     raise NotImplementedError(refusal(expr))
+
+
+def _entrywise(expr: sp.Expr, known: Mapping[sp.Basic, Any]) -> np.ndarray:
+    """Diagonals, powers entry by entry, and matrices given by a formula for their entries."""
+    if isinstance(expr, sp.HadamardPower):
+        return _matrix(expr.base, known) ** _scalar(expr.exp, known)
+    if isinstance(expr, sp.FunctionMatrix):
+        i, j = expr.lamda.variables
+        body, (rows, columns) = expr.lamda.expr, (int(_scalar(size, known)) for size in expr.shape)
+        if isinstance(body, sp.Sum):
+            return _summed(body, (i, j), known)
+        at = ({**known, i: float(a), j: float(b)} for a in range(rows) for b in range(columns))
+        return np.array([_scalar_at(body, point) for point in at]).reshape(rows, columns)
+    matrix = _matrix(expr.args[0], known)
+    if isinstance(expr, DiagonalOf):
+        return np.diag(matrix)[:, None]
+    return np.diag(matrix.ravel()) if isinstance(expr, sp.DiagMatrix) else np.diag(np.diag(matrix))
+
+
+def _scalar_at(expr: sp.Expr, known: Mapping[sp.Basic, Any]) -> float:
+    """A formula at positions that are numbers by now; Kronecker deltas are compared."""
+    positions = {symbol: sp.Integer(int(known[symbol])) for symbol in expr.free_symbols if symbol.is_integer}
+    return _scalar(expr.xreplace(positions).doit(), known)
+
+
+def _summed(expr: sp.Sum, outputs: tuple[sp.Symbol, ...], known: Mapping[sp.Basic, Any]) -> np.ndarray:
+    """Σ of a product of entries over indices, as one contraction."""
+    indices = (*outputs, *(limit[0] for limit in expr.limits))
+    letters = {index: chr(ord("a") + k) for k, index in enumerate(indices)}
+    coefficient, operands, places = 1.0, [], []
+    for factor in sp.Mul.make_args(expr.function):
+        base, power = factor.as_base_exp()
+        if isinstance(base, MatrixElement) and power.is_Integer and power > 0:
+            array = _matrix(base.parent, known)
+            used = [(axis, index) for axis, index in enumerate((base.i, base.j)) if index in letters]
+            fixed = {
+                axis: int(_scalar(index, known)) for axis, index in enumerate((base.i, base.j)) if index not in letters
+            }
+            array = array[tuple(fixed.get(axis, slice(None)) for axis in range(2))]
+            operands.append(array ** int(power))
+            places.append("".join(letters[index] for _, index in used))
+        elif not factor.free_symbols & set(indices):
+            coefficient *= _scalar(factor, known)
+        else:
+            raise NotImplementedError(refusal(expr))
+    for index, low, high in expr.limits:
+        if low != 0:
+            raise NotImplementedError(refusal(expr))
+        if not any(letters[index] in place for place in places):
+            coefficient *= _scalar(high, known) + 1
+    target = "".join(letters[index] for index in outputs)
+    return coefficient * np.einsum(f"{','.join(places)}->{target}", *operands, optimize=True)
 
 
 # --- what comes in -----------------------------------------------------------------------------

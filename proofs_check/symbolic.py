@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import sympy as sp
+
 from theory.domain import Domain
 from theory.identity import reduces_to_zero
+from theory.matrix_identity import holds_matrices, matrices_agree
 from theory.statement import (
     Identity,
     Invariant,
@@ -19,6 +22,7 @@ from theory.statement import (
     Stationary,
     evaluate_expectations,
 )
+from theory.words import covariances
 
 from .check import Check, Checkable, Context
 from .limits import proven_limit
@@ -38,6 +42,7 @@ class SymbolicIdentity(Check):
     def run(self, claim: Checkable, context: Context) -> Verdict:
         """Reduce the difference of the two sides."""
         statement = claim.statement.map(evaluate_expectations)
+        symmetric = _symmetric(claim.statement)
         if isinstance(statement, Limit):
             value = proven_limit(statement.expr, statement.symbol, statement.point, claim.domain)
             if value is None:
@@ -52,12 +57,25 @@ class SymbolicIdentity(Check):
             identities = found
         for identity in identities:
             for position, (lhs, rhs) in enumerate(identity.components(), start=1):
-                if lhs != rhs and not reduces_to_zero(lhs - rhs):
+                if lhs != rhs and not _agree(lhs, rhs, symmetric):
                     return _undecided(
                         f"{_which(position, identity)} did not reduce to zero by exact normal forms, which "
                         "proves nothing; use CertifiedNumerics to look for a witness"
                     )
         return _holds("the difference of the sides reduces to zero by exact normal forms", claim.domain)
+
+
+def _agree(lhs: sp.Expr, rhs: sp.Expr, symmetric: frozenset[sp.Expr]) -> bool:
+    if holds_matrices(lhs) or holds_matrices(rhs):
+        return matrices_agree(lhs, rhs, symmetric)
+    return reduces_to_zero(lhs - rhs)
+
+
+def _symmetric(statement: Statement) -> frozenset[sp.Expr]:
+    """The covariances of the laws in a statement; they are symmetric."""
+    if not isinstance(statement, Identity):
+        return frozenset()
+    return covariances(statement.lhs) | covariances(statement.rhs)
 
 
 def identities_of(statement: Statement) -> tuple[Identity, ...] | None:

@@ -1,35 +1,28 @@
 """Expectations of matrix words: laws, tables, and random expressions against entrywise brute force.
 
-The second route shares nothing with the first: every matrix is written out as X = 1mᵀ + Z Lᵀ with rational m and L
-and independent standard normal entries, the expression is expanded as a polynomial in these entries, and
-E zᵏ = (k − 1)!! is applied to every monomial, over the rationals.
+The second route is `numerics.agrees_entrywise`: every matrix written out, E zᵏ = (k − 1)!!, no rule in common.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
-from itertools import chain
 from math import prod
 
 import pytest
 import sympy as sp
-from flint import fmpq, fmpq_mpoly_ctx
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 import theory.wick
+from numerics import agrees_entrywise
 from theory import NoClosedForm
 from theory.matrix_gradient import matrix_gradient
 from theory.variables import (
-    Dot,
     GaussianMatrix,
     GaussianVector,
     Latent,
     Row,
     TokenGroup,
-    TokenMatrix,
     Tokens,
     dot,
     gaussians,
@@ -57,159 +50,9 @@ z = GaussianVector("z", d, mean=2 * m - u, covariance=2 * S)
 # --- the second route ----------------------------------------------------------------------
 
 
-@dataclass
-class Entries:
-    """Expressions written out entry by entry, for numbers n and d."""
-
-    sizes: dict[sp.Symbol, int]
-    seed: int = 0
-
-    def __post_init__(self):
-        rows, columns = self.sizes[n], self.sizes[d]
-        count = 5 * rows * columns + rows + 4 * columns
-        self.ring = fmpq_mpoly_ctx.get([f"z{i}" for i in range(count)], "degrevlex")
-        self.free = iter(self.ring.gens())
-        self.known: dict[sp.Basic, list] = {}
-        self.roots: dict[sp.Basic, list] = {}
-        self.state = self.seed
-
-    def rational(self) -> fmpq:
-        """A small rational, the next of a fixed sequence."""
-        self.state = (self.state * 1103515245 + 12345) % 2**31
-        return fmpq((self.state >> 8) % 7 - 3, (self.state >> 16) % 2 + 1)
-
-    def constant(self, value) -> object:
-        return self.ring.constant(fmpq(int(value.p), int(value.q)) if isinstance(value, sp.Rational) else value)
-
-    def size(self, expr) -> int:
-        return int(sp.sympify(expr).xreplace(self.sizes))
-
-    def symbol(self, matrix: sp.MatrixSymbol) -> list:
-        """A parameter: random rationals; a covariance LLᵀ."""
-        if matrix not in self.known:
-            rows, columns = (self.size(side) for side in matrix.shape)
-            entries = [[self.constant(self.rational()) for _ in range(columns)] for _ in range(rows)]
-            if matrix in (S, T):
-                self.roots[matrix] = entries
-                entries = times(entries, turned(entries))
-            self.known[matrix] = entries
-        return self.known[matrix]
-
-    def root(self, covariance: sp.Expr) -> list:
-        """L with LLᵀ the covariance, a whole multiple of a known one."""
-        scale, factors = covariance.as_coeff_matrices() if isinstance(covariance, sp.MatMul) else (1, [covariance])
-        matrix = sp.MatMul(*factors).doit()
-        if isinstance(matrix, sp.Identity):
-            size = self.size(matrix.shape[0])
-            root = [[self.constant(int(i == j)) for j in range(size)] for i in range(size)]
-        else:
-            self.symbol(matrix)
-            root = self.roots[matrix]
-        if scale == 1:
-            return root
-        return [list(row) * int(scale) for row in root]  # (L L L)(L L L)ᵀ = 3 LLᵀ
-
-    def random(self, variable: sp.Expr) -> list:
-        if variable not in self.known:
-            if isinstance(variable, GaussianVector):
-                rows, mean, covariance = 1, variable.mean, variable.covariance
-            else:
-                rows = self.size(variable.shape[0])
-                mean, covariance = variable.groups[0].mean, variable.groups[0].covariance
-            root, mean = self.root(covariance), turned(self.matrix(mean))[0]
-            normal = [[next(self.free) for _ in root[0]] for _ in range(rows)]
-            noise = times(normal, turned(root))
-            drawn = [[a + b for a, b in zip(row, mean)] for row in noise]
-            self.known[variable] = turned(drawn) if isinstance(variable, GaussianVector) else drawn
-        return self.known[variable]
-
-    def matrix(self, expr: sp.Expr) -> list:
-        if isinstance(expr, sp.MatrixSymbol):
-            return self.symbol(expr)
-        if isinstance(expr, (GaussianVector, TokenMatrix)):
-            return self.random(expr)
-        if isinstance(expr, Row):
-            return [self.random(expr.matrix)[self.size(expr.index)]]
-        if isinstance(expr, sp.Transpose):
-            return turned(self.matrix(expr.arg))
-        if isinstance(expr, (sp.Identity, sp.ZeroMatrix, sp.OneMatrix)):
-            rows, columns = (self.size(side) for side in expr.shape)
-            value = {sp.Identity: lambda i, j: i == j, sp.ZeroMatrix: lambda i, j: 0, sp.OneMatrix: lambda i, j: 1}
-            return [[self.constant(int(value[type(expr)](i, j))) for j in range(columns)] for i in range(rows)]
-        if isinstance(expr, sp.FunctionMatrix):
-            rows, lamda = self.size(expr.shape[0]), expr.lamda
-            return [[self.constant(sp.Integer(lamda(i, 0)))] for i in range(rows)]
-        if isinstance(expr, sp.MatAdd):
-            first, *rest = (self.matrix(arg) for arg in expr.args)
-            for other in rest:
-                first = [[a + b for a, b in zip(r, s)] for r, s in zip(first, other)]
-            return first
-        if isinstance(expr, sp.MatPow):
-            return self.matrix(sp.MatMul(*[expr.base] * int(expr.exp), evaluate=False))
-        if isinstance(expr, sp.MatMul):
-            scale, factors = expr.as_coeff_matrices()
-            value = self.matrix(factors[0])
-            for factor in factors[1:]:
-                value = times(value, self.matrix(factor))
-            scale = self.scalar(scale)
-            return [[scale * entry for entry in row] for row in value]
-        if isinstance(expr, sp.MatrixBase):
-            return [[self.constant(expr[i, j]) for j in range(expr.cols)] for i in range(expr.rows)]
-        raise TypeError(expr)
-
-    def scalar(self, expr: sp.Expr):
-        if getattr(expr, "is_Matrix", False):
-            return self.matrix(expr)[0][0]
-        if isinstance(expr, sp.Add):
-            return sum((self.scalar(arg) for arg in expr.args), start=self.constant(0))
-        if isinstance(expr, sp.Mul):
-            return prod((self.scalar(arg) for arg in expr.args), start=self.constant(1))
-        if isinstance(expr, sp.Pow) and expr.exp.is_Integer and expr.exp > 0:
-            return self.scalar(expr.base) ** int(expr.exp)
-        if isinstance(expr, sp.Trace):
-            value = self.matrix(expr.arg)
-            return sum((value[i][i] for i in range(len(value))), start=self.constant(0))
-        if isinstance(expr, Dot):
-            left, right = self.matrix(expr.left), self.matrix(expr.right)
-            left, right = (value if len(value[0]) == 1 else turned(value) for value in (left, right))
-            return sum((a[0] * b[0] for a, b in zip(left, right)), start=self.constant(0))
-        if isinstance(expr, MatrixElement):
-            return self.matrix(expr.parent)[self.size(expr.i)][self.size(expr.j)]
-        return self.constant(sp.Rational(sp.sympify(expr).xreplace(self.sizes)))
-
-    def mean(self, polynomial) -> Fraction:
-        """E z₁^{k₁} z₂^{k₂}⋯ = ∏ (kᵢ − 1)!!, and 0 for an odd power."""
-        total = Fraction(0)
-        for powers, coefficient in polynomial.terms():
-            if all(k % 2 == 0 for k in powers):
-                total += Fraction(int(coefficient.p), int(coefficient.q)) * prod(
-                    i for k in powers for i in range(1, k, 2)
-                )
-        return total
-
-    def agree(self, expr: sp.Expr, mean: sp.Expr) -> bool:
-        """Whether the mean of the expression is the one claimed."""
-        if getattr(expr, "is_Matrix", False) and expr.shape != (1, 1):
-            pairs = zip(chain(*self.matrix(expr)), chain(*self.matrix(mean)))
-        else:
-            pairs = iter([(self.scalar(expr), self.scalar(mean))])
-        return all(self.mean(drawn) == self.mean(claimed) for drawn, claimed in pairs)
-
-
-def times(a: list, b: list) -> list:
-    def inner(row, column):
-        return sum((p * q for p, q in zip(row[1:], column[1:])), start=row[0] * column[0])
-
-    return [[inner(row, column) for column in zip(*b)] for row in a]
-
-
-def turned(a: list) -> list:
-    return [list(column) for column in zip(*a)]
-
-
 def holds(expr: sp.Expr, mean: sp.Expr | None = None, sizes=((1, 1), (2, 2), (3, 2), (2, 3))) -> bool:
     mean = E(expr) if mean is None else mean
-    return all(Entries({n: a, d: b}, seed=a + 7 * b).agree(expr, mean) for a, b in sizes)
+    return agrees_entrywise(expr, mean, sizes=[{n: a, d: b} for a, b in sizes]).holds
 
 
 # --- what the issue names ------------------------------------------------------------------
@@ -533,7 +376,7 @@ def degree(term: sp.Basic) -> int:
 @given(expressions(), st.sampled_from([(1, 1), (1, 2), (2, 1), (2, 2), (3, 2)]), st.integers(1, 1000))
 def test_random_expressions_against_brute_force(expr, sizes, seed):
     """Nothing is special-cased: what the grammar writes comes out right."""
-    assert Entries(dict(zip((n, d), sizes)), seed=seed).agree(expr, E(expr))
+    assert agrees_entrywise(expr, E(expr), sizes=[dict(zip((n, d), sizes))], seed=seed).holds
 
 
 # --- refusals and controls -----------------------------------------------------------------

@@ -18,19 +18,43 @@ from .expectation import (
     Evaluation,
     Expectation,
     as_scalar,
+    check_finite_numbers,
+    check_one_law_a_name,
+    is_of_matrices,
     moments_of,
+    reads_as_words,
     representative_terms,
     size_conditions,
     steepest_delta,
 )
-from .gaussian import Base, JointLaw, Moment, Rewriting, rewrite
+from .gaussian import Base, JointLaw, Moment, NoClosedForm, Rewriting, rewrite
+from .graph_expectation import GraphAverage
+from .graph_reading import matrix_shape, read_graphs
+from .index_graph import Letters
 from .latex import chain, to_latex
 from .reading import Monomial
+from .tilting import without_tilted
 from .variables import GaussianScalar, gaussians
+from .wick import isserlis_steps, word_polynomial
+from .words import WordPolynomial, covariances, exact, matrix_of_words, opened
 
 __all__ = ["Derivation", "Step", "derive"]
 
 SHOWN_LINES = 40
+SHOWN_TERMS = 60  # of one line
+
+
+def _shortened(line: sp.Expr) -> sp.Expr:
+    """A line of very many terms as its first and last ones, with the number of those left out between them."""
+    terms = line.args
+    if not isinstance(line, (sp.Add, sp.MatAdd)) or len(terms) <= SHOWN_TERMS:
+        return line
+    kept = SHOWN_TERMS // 10
+    first, last = terms[:kept], terms[-kept:]
+    name = f"… {len(terms) - 2 * kept:,} more terms …"
+    if isinstance(line, sp.MatAdd):
+        return sp.MatAdd(*first, sp.MatrixSymbol(name, *line.shape), *last, evaluate=False)
+    return sp.Add(*first, sp.Symbol(name), *last, evaluate=False)
 
 
 @dataclass(frozen=True)
@@ -67,7 +91,7 @@ class Derivation:
     def __str__(self) -> str:
         width = max((len(step.rule) for step in self.steps), default=0)
         lines = [f"{'':{width}}   {self.start}"]
-        lines += [f"{step.rule:>{width}} = {step.after}" for step in self.steps]
+        lines += [f"{step.rule:>{width}} = {_shortened(step.after)}" for step in self.steps]
         if len(lines) > SHOWN_LINES:
             kept = SHOWN_LINES // 2
             lines = [*lines[:kept], f"… {len(lines) - 2 * kept} more lines …", *lines[-kept:]]
@@ -80,7 +104,7 @@ class Derivation:
 
     def latex(self) -> str:
         """An aligned LaTeX block, the reasons in the margin."""
-        lines = [(step.after, step.rule) for step in self.steps]
+        lines = [(_shortened(step.after), step.rule) for step in self.steps]
         if len(lines) > SHOWN_LINES:
             kept = SHOWN_LINES // 2
             left_out = sp.Symbol(f"… {len(lines) - 2 * kept} more lines …")
@@ -118,7 +142,95 @@ def derive(expr: Any, *, known: Mapping[sp.Expr, sp.Expr] | None = None) -> Deri
     >>> derivation.result
     2*lam*r/(sqrt(pi)*sqrt(2*lam**2*s + 1))
     """
+    if is_of_matrices(expr):
+        return _derive_matrices(expr, dict(known or {}))
+    try:
+        return _derive_scalar(expr, known)
+    except NoClosedForm as refusal:
+        if not isinstance(expr, sp.Basic):
+            raise
+        try:  # index graphs know more of tokens
+            return _derive_matrices(expr, dict(known or {}))
+        except NoClosedForm:
+            raise refusal from None
+
+
+def _derive_scalar(expr: Any, known: Mapping[sp.Expr, sp.Expr] | None) -> Derivation:
     return _Writer(known=dict(known or {})).derivation(as_scalar(expr))
+
+
+def _derive_matrices(expr: sp.Expr, known: dict[sp.Expr, sp.Expr]) -> Derivation:
+    """The rules on words or on index graphs, a line for each step of all products at once."""
+    if isinstance(expr, sp.MatrixBase):
+        raise NoClosedForm(f"expected an expression in matrices, got a matrix of entries; derive each entry: {expr}")
+    check_finite_numbers(expr)
+    check_one_law_a_name(expr)
+    evaluation = Evaluation(known=known)
+    conditions = size_conditions(expr)
+    lines: list[tuple[str, sp.Expr]]
+    if reads_as_words(expr):
+        lines = _lines_of_words(word_polynomial(expr), evaluation)
+    else:
+        expr = exact(expr)
+        average = GraphAverage(Letters(covariances(expr)), evaluation.value_of_scalar)
+        lines = _lines_of_graphs(expr, average)
+        conditions += average.conditions
+    start = before = Expectation(expr)
+    steps = []
+    for rule, line in lines:
+        line = without_tilted(line).xreplace(known)
+        if line != before:
+            steps.append(Step(rule, before, line))
+            before = line
+    conditions += evaluation.conditions
+    return Derivation(start, tuple(steps), before, tuple(dict.fromkeys(conditions)))
+
+
+def _lines_of_words(polynomial: WordPolynomial, evaluation: Evaluation) -> list[tuple[str, sp.Expr]]:
+    return [
+        ("Isserlis", _line_of_words(state, polynomial))
+        for state in isserlis_steps(polynomial, evaluation.value_of_scalar)
+    ]
+
+
+def _line_of_words(
+    state: Mapping[tuple[tuple[str, ...], tuple[str, ...]], sp.Expr], polynomial: WordPolynomial
+) -> sp.Expr:
+    """Products of constant words times the means of random ones."""
+    alphabet, shape, marker = polynomial.alphabet, polynomial.shape, polynomial.marker
+    if not any(random for _, random in state):
+        terms = {constant: c for (constant, _), c in state.items()}
+        return WordPolynomial(terms, alphabet, shape, marker).expr()
+    summands = []
+    for (constant, random), c in state.items():
+        factors = [c]
+        for words, wrap in ((constant, False), (random, True)):
+            if not words:
+                continue
+            holds = shape is not None and any(marker in word or alphabet.transposed(marker) in word for word in words)
+            if holds and shape is not None:
+                word, others = opened(words, marker, alphabet)
+                body = matrix_of_words({(others, word): sp.Integer(1)}, shape, alphabet)
+            else:
+                body = WordPolynomial({words: sp.Integer(1)}, alphabet).expr()
+            factors.append(Expectation(body) if wrap else body)
+        matrices = [f for f in factors if getattr(f, "is_Matrix", False)]
+        scalars = sp.Mul(*(f for f in factors if not getattr(f, "is_Matrix", False)))
+        summands.append(sp.MatMul(scalars, *matrices).doit(deep=False) if matrices else scalars)
+    if shape is None:
+        return sp.Add(*summands)
+    return sp.MatAdd(*summands).doit(deep=False) if summands else sp.ZeroMatrix(*shape)
+
+
+def _lines_of_graphs(expr: sp.Expr, average: GraphAverage) -> list[tuple[str, sp.Expr]]:
+    shape = matrix_shape(expr)
+    lines: list[tuple[str, sp.Expr]] = []
+    left = read_graphs(expr, average.letters)
+    rule = "linearity"
+    for rule, left in average.stages(left):  # noqa: B020  each stage goes on from the one before
+        lines.append((rule, average.line(left, shape, Expectation)))
+    lines[-1:] = [(rule, average.written(left, shape))]
+    return lines
 
 
 State = dict[tuple[Base, tuple[Moment, ...]], sp.Expr]
@@ -140,8 +252,10 @@ class _Writer:
         counted = representative_terms(scalar)
         line = self.note("exchangeable sums", line, sp.Add(*(n * Expectation(body) for n, body in counted)))
         self.conditions.extend(size_conditions(scalar))
-        state = self.opened(Evaluation(known=self.known).weighted_monomials(scalar))
-        line = self.note("linearity", line, self.line(state))
+        evaluation = Evaluation(known=self.known)
+        state = self.opened(evaluation.weighted_monomials(scalar))
+        self.conditions.extend(evaluation.conditions)
+        line = self.note("tilting" if evaluation.has_tilted else "linearity", line, self.line(state))
         while any(moments for _, moments in state):
             rule = self.next_rule(state)
             while any(self.rewriting(m).rule == rule for _, moments in state for m in moments):
@@ -218,7 +332,7 @@ class _Writer:
         for (base, moments), coefficient in state.items():
             nodes = (Expectation(moment.integrand().xreplace(self.renaming(moment.law))) for moment in moments)
             terms.append(coefficient * base.expr() * sp.Mul(*nodes))
-        return sp.Add(*terms).xreplace(dict(self.known))
+        return without_tilted(sp.Add(*terms)).xreplace(dict(self.known))
 
     def renaming(self, law: JointLaw) -> dict[sp.Expr, sp.Expr]:
         """New variables for a law that is not the one its variables carry."""

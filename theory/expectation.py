@@ -3,7 +3,10 @@
     E(expr)             the closed form
     Expectation(expr)   the unevaluated node, with .doit()
 
-An expression is read three times, each time as a combination of simpler ones: sums over tokens
+Matrix expressions are read as words (`wick`), or where words do not reach (mixtures, masks, functions of
+tokens beside matrices) as index graphs (`graph_expectation`).
+
+A scalar expression is read three times, each time as a combination of simpler ones: sums over tokens
 become representative tokens with their counts (`counting`); forms with randomness on both sides
 lose them by Stein's lemma in vector form; products of scalar functions become `Moment`s of
 jointly Gaussian scalars, to which `gaussian` applies its rules until none is left.
@@ -16,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy as sp
+from sympy.matrices.expressions.matexpr import MatrixElement
 
 from .counting import representatives, token_sums
 from .gaussian import (
@@ -32,14 +36,20 @@ from .gaussian import (
     placeholder,
     tilting,
 )
+from .graph_expectation import graph_expectation
+from .graph_reading import matrix_shape
 from .reading import Monomial, degree, is_random, linear, polynomial, random_sources, read
 from .special import NormalCDF
+from .tilting import tilt, tilted_source, without_tilted
+from .token_functions import ENTRYWISE
 from .variables import (
     Dot,
     GaussianFamily,
+    GaussianMatrix,
     GaussianScalar,
     GaussianVector,
     Latent,
+    RandomRows,
     Row,
     TokenMatrix,
     dot,
@@ -47,8 +57,21 @@ from .variables import (
     trace,
 )
 from .wick import matrix_expectation
+from .words import exact
 
-__all__ = ["E", "Evaluation", "Expectation", "as_scalar", "moments_of", "representative_terms"]
+__all__ = [
+    "E",
+    "Evaluation",
+    "Expectation",
+    "MatrixExpectation",
+    "as_scalar",
+    "check_finite_numbers",
+    "check_one_law_a_name",
+    "is_of_matrices",
+    "moments_of",
+    "reads_as_words",
+    "representative_terms",
+]
 
 
 class Expectation(sp.Expr):
@@ -62,14 +85,51 @@ class Expectation(sp.Expr):
 
     is_commutative = True
 
-    def __new__(cls, expr: Any) -> Expectation:
-        return super().__new__(cls, as_scalar(expr))
+    def __new__(cls, expr: Any) -> Any:
+        if isinstance(expr, sp.Basic) and matrix_shape(expr) is not None:
+            return MatrixExpectation(expr)
+        return super().__new__(cls, expr if is_of_matrices(expr) else as_scalar(expr))
 
     def doit(self, **hints: Any) -> sp.Expr:
         return E(self.args[0])
 
     def _eval_is_extended_real(self) -> bool | None:
         return self.args[0].is_extended_real
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = rf"\mathbb{{E}}\left[{printer._print(self.args[0])}\right]"
+        return text if exp is None else rf"{text}^{{{exp}}}"
+
+
+class MatrixExpectation(sp.MatrixExpr):
+    """The mean of a random matrix expression, unevaluated; what `Expectation` makes of a matrix.
+
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> x = GaussianVector("x", d, covariance=2)
+    >>> Expectation(x*x.T).shape, Expectation(x*x.T).doit()
+    ((d, d), 2*I)
+    """
+
+    is_commutative = False
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """The shape of the matrix inside."""
+        shape = matrix_shape(self.args[0])
+        assert shape is not None
+        return shape
+
+    def doit(self, **hints: Any) -> sp.Expr:
+        return E(self.args[0])
+
+    def _eval_transpose(self) -> sp.Expr:
+        return MatrixExpectation(sp.Transpose(self.args[0]).doit())
+
+    def _entry(self, i: Any, j: Any, **kwargs: Any) -> sp.Expr:
+        return Expectation(MatrixElement(self.args[0], i, j))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"Expectation({printer._print(self.args[0])})"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         text = rf"\mathbb{{E}}\left[{printer._print(self.args[0])}\right]"
@@ -106,28 +166,59 @@ def E(expr: Any) -> sp.Expr:
     erf(lam*mu/sqrt(2*lam**2*s + 1))
     >>> E(a**2*b**2)
     mu**2*t + 2*r**2 + s*t
+    >>> from .variables import GaussianMatrix
+    >>> n, d = sp.symbols("n d", integer=True, positive=True)
+    >>> A, S = sp.MatrixSymbol("A", d, d), sp.MatrixSymbol("S", d, d)
+    >>> X = GaussianMatrix("X", n, d, covariance=S)
+    >>> E(X.T*X*A*X.T*X)
+    n**2*S*A*S + n*S*A.T*S + (n*Trace(A*S))*S
     """
-    evaluation = Evaluation()
-    if is_of_matrices(expr):
-        return matrix_expectation(expr, scalars=evaluation.value)
-    return evaluation.value(expr)
+    if isinstance(expr, sp.Basic) and not is_random(expr) and matrix_shape(expr) is not None:
+        return exact(expr)
+    return Evaluation().value(expr)
 
 
 def is_of_matrices(expr: Any) -> bool:
-    """Whether an expression is matrix-valued, or holds traces or whole prompts, so that it is read as words."""
+    """Whether an expression is matrix-valued, or holds traces, whole prompts, mixtures or masks: words or graphs."""
     if not isinstance(expr, sp.Basic) or not (is_random(expr) and isinstance(expr, (sp.Expr, sp.MatrixBase))):
         return False
     if isinstance(expr, sp.MatrixBase):
-        return expr.shape != (1, 1)
-    return (getattr(expr, "is_Matrix", False) and expr.shape != (1, 1)) or _holds_words(expr)
+        return expr.shape != (1, 1) or any(map(is_of_matrices, expr))
+    return matrix_shape(expr) is not None or _holds_matrices(expr)
 
 
-def _holds_words(expr: sp.Basic) -> bool:
-    if isinstance(expr, (Row, Latent)):
-        return False
-    if isinstance(expr, TokenMatrix) or (isinstance(expr, sp.Trace) and is_random(expr)):
+def _holds_matrices(expr: sp.Basic) -> bool:
+    if isinstance(expr, Row):
+        return not isinstance(expr.matrix, TokenMatrix)
+    if isinstance(expr, RandomRows) or (isinstance(expr, (sp.Trace, *ENTRYWISE)) and is_random(expr)):
         return True
-    return any(_holds_words(arg) for arg in expr.args)
+    return any(_holds_matrices(arg) for arg in expr.args) if not isinstance(expr, Latent) else False
+
+
+def reads_as_words(expr: sp.Basic) -> bool:
+    """Whether a random expression is a polynomial in Gaussian matrices and vectors, made of products and traces."""
+    if not is_random(expr):
+        return True
+    if isinstance(expr, (GaussianScalar, GaussianVector, GaussianMatrix)):
+        return True
+    if isinstance(expr, Row):
+        return isinstance(expr.matrix, GaussianMatrix) and not is_random(expr.index)
+    if isinstance(expr, (sp.Pow, sp.MatPow)):
+        whole = expr.exp.is_Integer and expr.exp > 0
+        return reads_as_words(expr.base) if whole else not _vectors_in(expr)
+    if isinstance(expr, WORDS):
+        return all(map(reads_as_words, expr.args))
+    return not _vectors_in(expr)
+
+
+WORDS = (sp.Add, sp.Mul, sp.MatAdd, sp.MatMul, sp.Transpose, sp.Trace, Dot, MatrixElement)
+
+
+def _vectors_in(expr: sp.Basic) -> bool:
+    """Whether something random other than scalars takes part."""
+    if isinstance(expr, (GaussianVector, RandomRows, Row, Latent)):
+        return True
+    return any(map(_vectors_in, expr.args)) if not isinstance(expr, GaussianScalar) else False
 
 
 @dataclass
@@ -140,18 +231,49 @@ class Evaluation:
     known: Mapping[sp.Expr, sp.Expr] = field(default_factory=dict)
     memory: dict[Moment, dict[Base, sp.Expr]] = field(default_factory=dict)
     conditions: list[sp.Basic] = field(default_factory=list)
+    has_tilted: bool = False
 
     def value(self, expr: Any) -> sp.Expr:
         """E[expr] as an expression."""
+        if is_of_matrices(expr):
+            return self.value_of_matrices(expr)
+        try:
+            return self.value_of_scalar(expr)
+        except NoClosedForm:
+            # tokens of unknown groups, positions beside tokens: index graphs know more of them
+            if not (isinstance(expr, sp.Basic) and expr.has(Row)):
+                raise
+            try:
+                return self.value_of_matrices(expr)
+            except NoClosedForm:
+                pass
+            raise
+
+    def value_of_matrices(self, expr: sp.Expr) -> sp.Expr:
+        """The mean of an expression in matrices, by words where they reach and by index graphs elsewhere."""
+        if isinstance(expr, sp.MatrixBase):
+            means = expr.applyfunc(self.value)
+            return means[0, 0] if expr.shape == (1, 1) else means.as_immutable()
+        check_finite_numbers(expr)
+        check_one_law_a_name(expr)
+        self.conditions.extend(size_conditions(expr))
+        if reads_as_words(expr):
+            mean = matrix_expectation(expr, scalars=self.value_of_scalar)
+        else:
+            mean = graph_expectation(expr, self.value_of_scalar, conditions=self.conditions)
+        return mean.xreplace(dict(self.known))
+
+    def value_of_scalar(self, expr: Any) -> sp.Expr:
+        """The mean of an expression in scalars and scalar products."""
         scalar = as_scalar(expr)
-        _check_one_law_a_name(scalar)
+        check_one_law_a_name(scalar)
         self.conditions.extend(size_conditions(scalar))
         total: dict[Base, list[sp.Expr]] = {}
         for weight, monomial in self.weighted_monomials(scalar):
             for base, c in self.monomial_value(monomial).items():
                 total.setdefault(base, []).append(weight * c)
         parts = (sp.Add(*cs) * base.expr() for base, cs in total.items())
-        return sp.Add(*parts).xreplace(dict(self.known))
+        return without_tilted(sp.Add(*parts)).xreplace(dict(self.known))
 
     def weighted_monomials(self, scalar: sp.Expr) -> list[tuple[sp.Expr, Monomial]]:
         """The monomials of all representative terms, each once, none of them infinite.
@@ -186,6 +308,15 @@ class Evaluation:
         done: dict[Monomial, sp.Expr] = {}
         while pending:
             monomial, coefficient = pending.popitem()
+            source = tilted_source(monomial.exponent) if monomial.exponent != 0 else None
+            if source is not None:
+                step = tilt(monomial.exponent, source)
+                self.conditions.extend(step.conditions)
+                self.has_tilted = True
+                moved = step.moved(replace(monomial, exponent=sp.Integer(0)).expr())
+                for new, c in read(step.normalizer * sp.exp(step.exponent) * moved).items():
+                    pending[new] = pending.get(new, sp.Integer(0)) + c * coefficient
+                continue
             node = next((n for n, _ in monomial.nodes if degree(n) == 2), None)
             if node is None:
                 done[monomial] = done.get(monomial, sp.Integer(0)) + coefficient
@@ -602,8 +733,7 @@ def as_scalar(expr: Any) -> sp.Expr:
     scalar = None if expr is None or isinstance(expr, (list, tuple)) else sp.sympify(expr, strict=True)
     if not isinstance(scalar, (sp.Expr, sp.MatrixBase)):
         raise TypeError(f"expected a scalar expression in random symbols, got {expr!r} of type {type(expr).__name__}")
-    if scalar.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
-        raise ValueError(f"expected an expression in finite numbers, got {scalar}")
+    check_finite_numbers(scalar)
     if isinstance(scalar, sp.MatrixBase):
         if scalar.shape != (1, 1):
             raise NoClosedForm(f"no rule yet for a matrix-valued expectation of shape {scalar.shape}")
@@ -613,6 +743,16 @@ def as_scalar(expr: Any) -> sp.Expr:
     if scalar.has(sp.Float):
         scalar = sp.nsimplify(scalar, rational=True)
     return scalar
+
+
+def check_finite_numbers(expr: sp.Basic) -> None:
+    """Refuse infinities and undefined numbers.
+
+    Raises:
+        ValueError: if there is one.
+    """
+    if expr.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
+        raise ValueError(f"expected an expression in finite numbers, got {expr}")
 
 
 def _scalar_of_matrix(matrix: sp.Expr) -> sp.Expr:
@@ -636,13 +776,18 @@ def _scalar_of_matrix(matrix: sp.Expr) -> sp.Expr:
     raise NoClosedForm(f"no rule for the 1 × 1 matrix {matrix}")
 
 
-def _check_one_law_a_name(expr: sp.Expr) -> None:
+def check_one_law_a_name(expr: sp.Expr) -> None:
+    """Refuse an expression in which one name carries two laws.
+
+    Raises:
+        ValueError: naming it.
+    """
     laws: dict[str, sp.Basic] = {}
     for node in sp.preorder_traversal(expr):
         named: list[tuple[str, sp.Basic]] = []
         if isinstance(node, GaussianFamily):
             named = [(name, node) for name in node.names]
-        elif isinstance(node, (GaussianVector, TokenMatrix, Latent)):
+        elif isinstance(node, (GaussianVector, RandomRows, Latent)):
             named = [(node.name, node)]
         for name, law in named:
             if laws.setdefault(name, law) != law:

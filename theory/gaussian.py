@@ -48,6 +48,7 @@ __all__ = [
     "Rewriting",
     "Unknown",
     "Wave",
+    "elementary_symmetric",
     "placeholder",
     "rewrite",
 ]
@@ -508,7 +509,7 @@ def tilting(moment: Moment) -> Rewriting | None:
         return Rewriting("tilting", ((ONE, Base(exponent=exponent), (replace(plain, law=tilted),)),))
     M = (sp.eye(n) - 2 * cov * Q).applyfunc(rational)
     conditions = []
-    for k, symmetric_function in enumerate(_elementary_symmetric(M), start=1):
+    for k, symmetric_function in enumerate(elementary_symmetric(M), start=1):
         if symmetric_function.is_positive:
             continue
         if symmetric_function.is_nonpositive:
@@ -527,7 +528,7 @@ def tilting(moment: Moment) -> Rewriting | None:
     return Rewriting("tilting", ((ONE, base, (replace(plain, law=tilted),)),), tuple(conditions))
 
 
-def _elementary_symmetric(M: sp.Matrix) -> list[sp.Expr]:
+def elementary_symmetric(M: sp.Matrix) -> list[sp.Expr]:
     """e₁, …, e_n of the eigenvalues of M: sums of principal minors."""
     n = M.rows
     return [

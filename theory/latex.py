@@ -159,6 +159,19 @@ class _Printer(LatexPrinter):
     def _print_Inverse(self, expr: Any) -> str:
         return self._raised(expr.arg, "-1")
 
+    def _print_HadamardPower(self, expr: Any) -> str:
+        return self._raised(expr.base, rf"\circ {self._print(expr.exp)}")
+
+    # diag of a matrix is the vector on its diagonal, Diag what has nothing but a diagonal
+    def _print_DiagonalOf(self, expr: Any) -> str:
+        return rf"\operatorname{{diag}}\left({self._print(expr.arg)}\right)"
+
+    def _print_DiagonalMatrix(self, expr: Any) -> str:
+        return rf"\operatorname{{Diag}}\left({self._print(expr.arg)}\right)"
+
+    def _print_DiagMatrix(self, expr: Any) -> str:
+        return rf"\operatorname{{Diag}}\left({self._print(expr.args[0])}\right)"
+
     def _raised(self, base: Any, exponent: str) -> str:
         text = self._print(base)
         atomic = isinstance(base, (sp.MatrixSymbol, sp.Symbol)) or not base.args or hasattr(base, "name")
@@ -252,7 +265,8 @@ def _pieces(expr: Any, printer: _Printer, width: int) -> list[str]:
         return _factor_pieces(expr, printer, width)
     pieces: list[str] = []
     for term in terms:
-        negative = term.could_extract_minus_sign()
+        sign_of = term.as_coeff_matrices()[0] if isinstance(term, sp.MatMul) else term
+        negative = sign_of.could_extract_minus_sign()
         term = -term if negative else term
         first, *rest = _factor_pieces(term, printer, width)
         if not rest and printer._needs_add_brackets(term):

@@ -166,6 +166,10 @@ def symbol_name(name: str) -> str:
     >>> print(symbol_name("k_star"), symbol_name("alpha2"), symbol_name("x_hat_perp"))
     k^{\star} \alpha_{2} \hat{x}_{\perp}
     """
+    base, tilde, mark = name.partition("~")
+    if tilde and base:  # a variable that a rule made of another one
+        below = f"_{{{_math_characters(mark)}}}" if mark else ""
+        return rf"\tilde{{{symbol_name(base)}}}{below}"
     match = _NAME.fullmatch(name)
     if match is None:
         return rf"\mathrm{{{_math_characters(name)}}}" if name else r"\mathrm{?}"

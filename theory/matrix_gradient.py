@@ -2,6 +2,8 @@
 
     ∂ tr(W R)/∂W = Rᵀ,   ∂ tr(Wᵀ R)/∂W = R,   ∂ tr(M⁻¹ R)/∂M = −(M⁻¹ R M⁻¹)ᵀ,   ∂ det M/∂M = det(M) M⁻ᵀ
 
+    ∂ tr(W ∘ R)/∂W = Diag(R)  (products entry by entry and diagonals are read as index graphs)
+
 for W with independent entries, every occurrence in turn. Functions of traces and forms follow by the chain
 rule. sympy's own derivative of a sum of traces by a matrix is 0 in version 1.14 and is not used.
 """
@@ -16,7 +18,10 @@ import sympy as sp
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from .gaussian import NoClosedForm
-from .variables import Dot, GaussianVector, TokenMatrix
+from .graph_reading import GraphReader, Polynomial, collected, read_graphs
+from .graph_writing import graph_expr
+from .index_graph import EQUAL, Factor, Letters
+from .variables import Dot, GaussianVector, RandomRows
 from .words import Alphabet, covariances, exact, matrix_of_words, matrix_words, scalar_words
 
 __all__ = ["matrix_gradient"]
@@ -57,19 +62,49 @@ def matrix_gradient(
     if symmetric and not W.is_square:
         raise ValueError(f"expected a square matrix for symmetric=True, got {W} of shape {W.shape}")
     expr = exact(expr)
-    for variable in expr.atoms(GaussianVector, TokenMatrix):
+    for variable in expr.atoms(GaussianVector, RandomRows):
         if variable.has(W):
             raise ValueError(f"expected a law free of {W}, got the variable {variable}; take the expectation first")
     alphabet = Alphabet(covariances(expr) | known | (frozenset((W,)) if symmetric else frozenset()))
     terms: Terms = {}
     reader = _Reader(W, alphabet)
     for outer, form in _outer_derivatives(expr, W):
-        for (words, word), c in reader.form_gradient(form).items():
+        try:
+            slope = reader.form_gradient(form)
+        except NoClosedForm:  # products entry by entry, diagonals: index graphs know them
+            slope = matrix_words(graph_gradient(form, W, alphabet.symmetric), alphabet)
+        for (words, word), c in slope.items():
             readings = (word, alphabet.flipped(word)) if symmetric else (word,)
             for reading in readings:
                 key = (words, reading)
                 terms[key] = terms.get(key, sp.Integer(0)) + outer * c / len(readings)
     return matrix_of_words(terms, W.shape, alphabet)
+
+
+def graph_gradient(form: sp.Expr, W: sp.MatrixSymbol, symmetric: frozenset[sp.Expr] = frozenset()) -> sp.Expr:
+    """The gradient of a form by index graphs: every entry W_{ab} is taken out in turn, and its ends are left open.
+
+    Raises:
+        NoClosedForm: where W stands inside something else than products, sums and diagonals.
+    """
+    letters = Letters(symmetric)
+    opened: Polynomial = {}
+    for graph, c in read_graphs(form, letters, constants=True).items():
+        strange = c if c.has(W) else next((f.letter for f in graph.factors if f.letter != W and f.letter.has(W)), None)
+        if strange is not None:
+            raise NoClosedForm(f"no rule for the gradient of {strange} with respect to {W}")
+        for k, factor in enumerate(graph.factors):
+            if factor.letter != W:
+                continue
+            rest = [*graph.factors[:k], *graph.factors[k + 1 :]]
+            reader = GraphReader(letters, vertices=list(graph.vertices))
+            row, column = (reader.vertex(size, opens=(o,)) for o, size in enumerate(W.shape))
+            ends = [v for v, size in zip((row, column), W.shape, strict=True) if size != 1]
+            joined = [Factor(EQUAL, pair) for pair in zip(factor.ends, ends, strict=True)]
+            for new, extra in collected([(c, (*rest, *joined))], reader.vertices, letters).items():
+                opened[new] = opened.get(new, sp.Integer(0)) + extra
+    summands = [sp.MatMul(c, graph_expr(graph, W.shape, symmetric)) for graph, c in opened.items()]
+    return sp.MatAdd(*summands).doit() if summands else sp.ZeroMatrix(*W.shape)
 
 
 FORMS = (sp.Trace, Dot, sp.Determinant, MatrixElement)

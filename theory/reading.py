@@ -21,11 +21,11 @@ import sympy as sp
 
 from .gaussian import NoClosedForm
 from .special import NormalCDF
-from .variables import Dot, GaussianScalar, GaussianVector, Latent, Row, TokenMatrix
+from .variables import Dot, GaussianScalar, GaussianVector, Latent, RandomRows, Row
 
 __all__ = ["Monomial", "is_random", "linear", "polynomial", "random_sources", "read"]
 
-RANDOM = (GaussianScalar, GaussianVector, Row, TokenMatrix, Latent)
+RANDOM = (GaussianScalar, GaussianVector, Row, RandomRows, Latent)
 GATES = (sp.erf, sp.erfc, sp.sign, sp.Heaviside, NormalCDF, sp.DiracDelta)
 LARGEST_POWER = 64
 

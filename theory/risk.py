@@ -10,7 +10,7 @@ that the caller names. Gradients, Hessians and restrictions are sympy and nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,17 +23,21 @@ from .laws import Law
 from .layers import Layer
 from .matrix_gradient import matrix_gradient
 from .variables import Dot
+from .words import covariances
 
 __all__ = ["Risk", "population_risk", "squared_error"]
 
 
 def squared_error(target: sp.Expr, prediction: sp.Expr) -> sp.Expr:
-    """The squared error (Y − T)², without a factor one half.
+    """The squared error (Y − T)², without a factor one half; ‖Y − T‖² for vectors and matrices.
 
     >>> squared_error(*sp.symbols("Y T"))
     (-T + Y)**2
     """
-    return (target - prediction) ** 2
+    error = target - prediction
+    if getattr(error, "is_Matrix", False):
+        return sp.Trace(sp.MatMul(sp.Transpose(error), error))
+    return error**2
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Risk:
         domain: where it is defined; None for everywhere.
         source: where the model is from.
         conditions: what the derivation needed (finite means, positive variances).
+        symmetric: matrices in it that are symmetric, such as the covariances of the law.
 
     >>> kappa, nu = sp.symbols("kappa nu", real=True)
     >>> Risk(kappa**2 - 2*kappa*nu, (kappa, nu)).gradient()[kappa]
@@ -57,6 +62,7 @@ class Risk:
     domain: Domain | None = None
     source: str = ""
     conditions: tuple[sp.Basic, ...] = ()
+    symmetric: frozenset[sp.Expr] = field(default=frozenset(), repr=False)
 
     def __post_init__(self) -> None:
         for parameter in self.parameters:
@@ -72,11 +78,11 @@ class Risk:
 
     @cached_property
     def _gradient(self) -> dict[sp.Expr, sp.Expr]:
-        return {parameter: _slope(self.expr, parameter) for parameter in self.parameters}
+        return {parameter: _slope(self.expr, parameter, self.symmetric) for parameter in self.parameters}
 
     def hessian(self) -> sp.ImmutableDenseMatrix:
         """The matrix of second derivatives, in the order of the parameters."""
-        rows = [[_slope(slope, p) for p in self.parameters] for slope in self._gradient.values()]
+        rows = [[_slope(slope, p, self.symmetric) for p in self.parameters] for slope in self._gradient.values()]
         return sp.ImmutableDenseMatrix(rows)
 
     def restrict(self, values: Mapping[sp.Expr, Any]) -> Risk:
@@ -116,8 +122,8 @@ def population_risk(
         layer: the prediction.
         loss: a function of target and prediction; default the squared error.
         overlaps: names for scalar products of parameters, such as {dot(k, k_star): kappa}.
-        parameters: what the risk is a function of; default the overlaps that are symbols, else the
-            scalar products that appear in it.
+        parameters: what the risk is a function of; default the overlaps that are symbols, else the matrices
+            that the layer brings with it and the law does not have, else the scalar products that appear in it.
         domain: where it is asserted.
         source: where the model is from.
 
@@ -129,18 +135,22 @@ def population_risk(
     """
     known = dict(overlaps or {})
     evaluation = Evaluation(known=known)
-    expr = evaluation.value(loss(law.target(), layer.predict(law.tokens())))
+    tokens, target = law.tokens(), law.target()
+    prediction = layer.predict(tokens)
+    expr = evaluation.value(loss(target, prediction))
     if parameters is None:
         named = dict.fromkeys(s for s in known.values() if isinstance(s, sp.Symbol) and s in expr.free_symbols)
-        parameters = tuple(named) or tuple(sorted(_dots(expr), key=sp.default_sort_key))
+        own = prediction.atoms(sp.MatrixSymbol) - tokens.atoms(sp.MatrixSymbol) - target.atoms(sp.MatrixSymbol)
+        matrices = sorted((W for W in own if 1 not in W.shape and expr.has(W)), key=sp.default_sort_key)
+        parameters = tuple(named) or tuple(matrices) or tuple(sorted(_dots(expr), key=sp.default_sort_key))
     conditions = tuple(dict.fromkeys(evaluation.conditions))
-    return Risk(expr, parameters, domain, source, conditions)
+    return Risk(expr, parameters, domain, source, conditions, covariances(sp.Tuple(tokens, target, prediction)))
 
 
-def _slope(expr: sp.Expr, parameter: sp.Expr) -> sp.Expr:
+def _slope(expr: sp.Expr, parameter: sp.Expr, symmetric: frozenset[sp.Expr]) -> sp.Expr:
     """The derivative in a parameter, taken as real so that |x| and Re f differentiate; the gradient in a matrix."""
     if isinstance(parameter, sp.MatrixSymbol):
-        return matrix_gradient(expr, parameter)
+        return matrix_gradient(expr, parameter, known=symmetric)
     symbol = sp.Dummy("y", real=True)
     if parameter.is_Symbol and parameter.is_real:
         return expr.diff(parameter)

@@ -64,7 +64,9 @@ def evaluate_expectations(expr: sp.Basic) -> sp.Basic:
 
     Only those nodes are touched: `doit` on the whole would also start sums and integrals.
     """
-    nodes = [node for node in sp.preorder_traversal(expr) if type(node).__name__ == "Expectation"]
+    nodes = [
+        node for node in sp.preorder_traversal(expr) if type(node).__name__ in ("Expectation", "MatrixExpectation")
+    ]
     return expr.xreplace({node: node.doit() for node in nodes}) if nodes else expr
 
 

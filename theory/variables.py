@@ -8,6 +8,9 @@ expression are refused (`theory.expectation`).
     x = GaussianVector("x", d, mean=…, covariance=…)            a d × 1 vector
     X = GaussianMatrix("X", L, d, mean=…, covariance=…)         L i.i.d. rows
     X = Tokens("X", d, [TokenGroup(…), …])                      independent rows, one law a group
+    Z = MixtureMatrix("Z", n, d, weights=…, means=…)            i.i.d. rows from a Gaussian mixture
+    C = Labels("C", n, weights)                                 one-hot rows: which component a row is from
+    M = Mask("M", d, rho)                                       which entries are observed, 0 or 1
     J = Latent("J", L)                                          a uniform location in 0, …, L−1
 
 Vectors enter a formula through the scalars ⟨u, v⟩ = `dot(u, v)` and xᵀAx = `quad(x, A)`: sympy
@@ -18,12 +21,15 @@ of writing the same scalar are the same object.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import sympy as sp
 from sympy.core.symbol import Str
+from sympy.matrices.expressions.matexpr import MatrixElement
 
 from .covariance import validate_covariance
+from .identity import reduces_to_zero
 
 __all__ = [
     "Dot",
@@ -31,7 +37,11 @@ __all__ = [
     "GaussianMatrix",
     "GaussianScalar",
     "GaussianVector",
+    "Labels",
     "Latent",
+    "Mask",
+    "MixtureMatrix",
+    "RandomRows",
     "Row",
     "TokenGroup",
     "Tokens",
@@ -203,7 +213,7 @@ def _refuse_random(expr: Any, name: str) -> None:
 
 
 def _random_classes() -> tuple[type, ...]:
-    return (GaussianFamily, GaussianScalar, GaussianVector, TokenMatrix, Row, Latent)
+    return (GaussianFamily, GaussianScalar, GaussianVector, RandomRows, Row, Latent)
 
 
 def _law_part(part: Any) -> sp.Basic:
@@ -270,6 +280,15 @@ class _RandomMatrix(sp.MatrixExpr):
         return None
 
 
+def _label(name: Any) -> Str:
+    """The name as it is kept; a tilde is for the variables that the rules make themselves."""
+    if isinstance(name, Str):
+        return name
+    if not isinstance(name, str) or not name or "~" in name:
+        raise ValueError(f"expected a name without a tilde, got name={name!r}")
+    return Str(name)
+
+
 class GaussianVector(_RandomMatrix):
     """A Gaussian vector x ~ N(mean, covariance) in R^d, of shape (d, 1).
 
@@ -287,8 +306,13 @@ class GaussianVector(_RandomMatrix):
 
     def __new__(cls, name: str, d: Any, mean: Any = None, covariance: Any = None) -> GaussianVector:
         size = _check_size(d, "d")
-        label = name if isinstance(name, Str) else Str(name)
+        label = _label(name)
         return super().__new__(cls, label, size, _check_mean(mean, size), _check_covariance(covariance, size))
+
+    @classmethod
+    def made_from(cls, name: str, mark: str, d: sp.Expr, mean: sp.Expr | None, covariance: sp.Expr) -> GaussianVector:
+        """A vector that a rule makes, such as a tilted one; its name, with a tilde, is nobody else's."""
+        return cls(Str(f"{name}~{mark}"), d, mean, covariance)
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
@@ -323,7 +347,7 @@ class Latent(sp.Expr):
     is_Atom = True
 
     def __new__(cls, name: str, L: Any) -> Latent:
-        label = name if isinstance(name, Str) else Str(name)
+        label = _label(name)
         return super().__new__(cls, label, _check_size(L, "L"))
 
     @property
@@ -390,23 +414,13 @@ class TokenGroup(sp.Basic):
         return self.args[3][0] if self.args[3] else None
 
 
-class TokenMatrix(_RandomMatrix):
-    """A prompt: independent Gaussian rows in groups; the common part of `GaussianMatrix` and `Tokens`."""
-
-    @property
-    def groups(self) -> tuple[TokenGroup, ...]:
-        """The groups of identically distributed rows."""
-        return tuple(self.args[2])
+class RandomRows(_RandomMatrix):
+    """A random matrix whose rows may be singled out, as in X[l, :]; the common part of prompts, masks and labels."""
 
     @property
     def dimension(self) -> sp.Expr:
-        """The dimension d of a token."""
-        return self.args[1]
-
-    @property
-    def shape(self) -> tuple[sp.Expr, sp.Expr]:
-        """(L, d), the sequence length being the sum of the groups' sizes."""
-        return (sp.Add(*(group.size for group in self.groups)), self.args[1])
+        """The number of entries of a row."""
+        return self.shape[1]
 
     def __getitem__(self, key: Any) -> sp.Expr:
         if not (isinstance(key, tuple) and len(key) == 2):
@@ -423,6 +437,25 @@ class TokenMatrix(_RandomMatrix):
                 raise IndexError(f"expected the whole row {self.name}[l, :], got the slice {column}")
             return token
         return dot(token, _unit_vector(self.dimension, column))
+
+
+class TokenMatrix(RandomRows):
+    """A prompt: independent Gaussian rows in groups; the common part of `GaussianMatrix` and `Tokens`."""
+
+    @property
+    def groups(self) -> tuple[TokenGroup, ...]:
+        """The groups of identically distributed rows."""
+        return tuple(self.args[2])
+
+    @property
+    def dimension(self) -> sp.Expr:
+        """The dimension d of a token."""
+        return self.args[1]
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """(L, d), the sequence length being the sum of the groups' sizes."""
+        return (sp.Add(*(group.size for group in self.groups)), self.args[1])
 
 
 class GaussianMatrix(TokenMatrix):
@@ -446,7 +479,7 @@ class GaussianMatrix(TokenMatrix):
         if isinstance(rows, sp.Tuple):  # rebuilt by sympy from its arguments
             return sp.MatrixExpr.__new__(cls, name, rows, d)
         group = TokenGroup(_check_size(rows, "rows"), _check_mean(mean, size), _check_covariance(covariance, size))
-        return sp.MatrixExpr.__new__(cls, Str(name), size, sp.Tuple(group))
+        return sp.MatrixExpr.__new__(cls, _label(name), size, sp.Tuple(group))
 
     @property
     def func(self) -> Any:
@@ -473,7 +506,7 @@ class Tokens(TokenMatrix):
 
     def __new__(cls, name: str, d: Any, groups: Iterable[TokenGroup]) -> Tokens:
         size = _check_size(d, "d")
-        label = name if isinstance(name, Str) else Str(name)
+        label = _label(name)
         checked = []
         for group in groups:
             if not isinstance(group, TokenGroup):
@@ -498,11 +531,11 @@ class Row(sp.MatrixExpr):
     The group is −1 until the counting rule has decided which group the row belongs to.
     """
 
-    def __new__(cls, matrix: TokenMatrix, index: Any, group: int | sp.Integer = -1) -> Row:
+    def __new__(cls, matrix: RandomRows, index: Any, group: int | sp.Integer = -1) -> Row:
         return super().__new__(cls, matrix, sp.sympify(index, strict=True), sp.Integer(group))
 
     @property
-    def matrix(self) -> TokenMatrix:
+    def matrix(self) -> Any:
         """The prompt it belongs to."""
         return self.args[0]
 
@@ -542,6 +575,290 @@ class Row(sp.MatrixExpr):
 
     def _latex(self, printer: Any) -> str:
         return f"{printer._print(sp.Symbol(self.matrix.name))}_{{{printer._print(self.index)}}}"
+
+
+# --- mixtures and masks ------------------------------------------------------------------
+
+
+class Labels(RandomRows):
+    """One-hot labels C of shape (rows, K): row i is the unit vector e_k with probability w_k, independently.
+
+        E C = 1 wᵀ,   Cᵀ1 = N,   N ~ Multinomial(rows, w)
+
+    Args:
+        name: name under which it is printed.
+        rows: number of rows, a symbol or a positive integer.
+        weights: the probabilities w_k, a list that sums to one; or a vector symbol of shape (K, 1), K a symbol,
+            which is taken to sum to one.
+
+    Raises:
+        ValueError: for weights that are negative or do not sum to one.
+
+    >>> n, p = sp.symbols("n p", positive=True)
+    >>> Labels("C", n, [p, 1 - p]).shape
+    (n, 2)
+    """
+
+    def __new__(cls, name: str, rows: Any, weights: Any) -> Labels:
+        label = _label(name)
+        return super().__new__(cls, label, _check_size(rows, "rows"), _check_weights(weights))
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """(rows, K)."""
+        return (self.args[1], sp.sympify(self.weights.shape[0], strict=True))
+
+    @property
+    def weights(self) -> sp.Expr:
+        """The probabilities of the components, K × 1."""
+        return self.args[2]
+
+
+class MixtureMatrix(RandomRows):
+    """Rows drawn independently from a Gaussian mixture, of shape (rows, d).
+
+        Z = C M + G,   C = `labels` one-hot,   row i of G ~ N(0, Σ_k) where row i has the label k
+
+    Args:
+        name: name under which it is printed.
+        rows: number of rows, a symbol or a positive integer.
+        d: dimension of a row.
+        weights: probabilities of the K components, a list that sums to one; or a vector symbol (K, 1).
+        means: the K means, each a d × 1 vector expression or a list of numbers (0 for zero); or, for a
+            symbolic K, a matrix symbol of shape (K, d) with one mean a row.
+        covariance: one covariance for all components, or a list of K of them; a scalar s stands for s·I;
+            default identity. For a symbolic K also a vector symbol (K, 1) of variances s_k, for s_k·I.
+
+    Raises:
+        ValueError: for weights that do not sum to one, a wrong number of means or covariances, or wrong shapes.
+
+    >>> n, d = sp.symbols("n d", integer=True, positive=True)
+    >>> p, s = sp.symbols("p s", positive=True)
+    >>> mu = sp.MatrixSymbol("mu", d, 1)
+    >>> MixtureMatrix("Z", n, d, weights=[p, 1 - p], means=[mu, -mu], covariance=s).shape
+    (n, d)
+    """
+
+    def __new__(cls, name: str, rows: Any, d: Any, weights: Any, means: Any, covariance: Any = None) -> MixtureMatrix:
+        label = _label(name)
+        size, shares = _check_size(d, "d"), _check_weights(weights)
+        number = sp.sympify(shares.shape[0], strict=True)
+        centers = _check_means(means, number, size)
+        return super().__new__(
+            cls, label, _check_size(rows, "rows"), size, shares, centers, _check_covariances(covariance, number, size)
+        )
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """(rows, d)."""
+        return (self.args[1], self.args[2])
+
+    @property
+    def weights(self) -> sp.Expr:
+        """The probabilities of the components, K × 1."""
+        return self.args[3]
+
+    @property
+    def means(self) -> sp.Expr | sp.Tuple:
+        """The K means as d × 1 vectors, or for a symbolic K the matrix with one mean a row."""
+        return self.args[4]
+
+    @property
+    def covariances(self) -> sp.Expr | sp.Tuple:
+        """One covariance in a tuple, or K of them; for a symbolic K perhaps the vector of variances."""
+        return self.args[5]
+
+    @property
+    def labels(self) -> Labels:
+        """The one-hot labels C of its rows."""
+        return Labels(f"{self.name}_labels", self.shape[0], self.weights)
+
+    def component(self, k: int) -> tuple[sp.Expr, sp.Expr]:
+        """Mean and covariance of one component, for a number K of components."""
+        covariances = self.covariances
+        return self.means[k], covariances[k if len(covariances) > 1 else 0]
+
+
+class Mask(RandomRows):
+    """Which entries are observed: 1 for observed, 0 for missing; exchangeable within a row, rows independent.
+
+        P(m_{a₁} = ⋯ = m_{a_j} = 1) = r_j   for j different entries of a row
+
+    Args:
+        name: name under which it is printed.
+        d: number of entries of a row.
+        rho: each entry is observed with probability ρ independently, r_j = ρʲ.
+        rows: None for a single row, as a vector of shape (d, 1); a size for a matrix of shape (rows, d).
+        size: exactly so many entries of a row are observed, r_j = k(k−1)⋯/(d(d−1)⋯).
+        rate: (a, b) for a rate drawn from Beta(a, b) once a row, r_j = ∏_{i<j} (a + i)/(a + b + i).
+        moments: [r₁, r₂, …] of any other exchangeable law, as many as will be needed.
+
+    Raises:
+        ValueError: unless exactly one law is given, or for values that are no probabilities.
+
+    >>> d, rho = sp.symbols("d rho", positive=True)
+    >>> Mask("M", d, rho).moment(3), Mask("M", d, size=2).moment(2)
+    (rho**3, 2/(d*(d - 1)))
+    """
+
+    def __new__(
+        cls,
+        name: str,
+        d: Any,
+        rho: Any = None,
+        rows: Any = None,
+        *,
+        size: Any = None,
+        rate: Any = None,
+        moments: Any = None,
+    ) -> Mask:
+        if isinstance(name, Str):  # rebuilt by sympy from its arguments
+            return super().__new__(cls, name, d, rho, rows)
+        law = _check_mask_law(_check_size(d, "d"), {"rho": rho, "size": size, "rate": rate, "moments": moments})
+        place = sp.Tuple() if rows is None else sp.Tuple(_check_size(rows, "rows"))
+        return super().__new__(cls, _label(name), _check_size(d, "d"), law, place)
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it is a single row, written as a column: a mask of its own, or one row of a mask with rows."""
+        return len(self.args[3]) != 1
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """(d, 1), or (rows, d)."""
+        return (self.args[1], sp.Integer(1)) if self.is_vector else (self.args[3][0], self.args[1])
+
+    @property
+    def law(self) -> tuple[str, tuple[sp.Expr, ...]]:
+        """The kind of law and its parameters."""
+        return str(self.args[2][0].name), tuple(self.args[2][1:])
+
+    def __getitem__(self, key: Any) -> sp.Expr:
+        return sp.MatrixExpr.__getitem__(self, key) if self.is_vector else super().__getitem__(key)
+
+    def _entry(self, i: Any, j: Any, **kwargs: Any) -> sp.Expr:
+        return MatrixElement(self, i, j)
+
+    def single_row(self, number: int) -> Mask:
+        """One row of a mask with rows, as a mask of its own."""
+        return sp.MatrixExpr.__new__(Mask, *self.args[:3], sp.Tuple(self.args[3][0], sp.Integer(number)))
+
+    def moment(self, j: int) -> sp.Expr:
+        """The probability r_j that j different entries of a row are all observed.
+
+        Raises:
+            ValueError: if the law was given by fewer moments.
+        """
+        kind, parameters = self.law
+        if kind == "rho":
+            return parameters[0] ** j
+        if kind == "size":
+            return sp.Mul(*((parameters[0] - i) / (self.args[1] - i) for i in range(j)))
+        if kind == "rate":
+            a, b = parameters
+            return sp.Mul(*((a + i) / (a + b + i) for i in range(j)))
+        if j > len(parameters):
+            raise ValueError(
+                f"expected at least {j} moments of the mask {self.name}, got {len(parameters)}; "
+                f"give moments=[r1, ..., r{j}]"
+            )
+        return parameters[j - 1] if j else sp.Integer(1)
+
+
+def _check_weights(weights: Any) -> sp.Expr:
+    """Probabilities as an exact K × 1 column, or a vector symbol."""
+    if _is_symbolic(weights):
+        if weights.shape[1] != 1:
+            raise ValueError(f"expected weights of shape (K, 1), got {weights} of shape {weights.shape}")
+        _refuse_random(weights, "weights")
+        return weights
+    entries = [_exact(entry, "weights") for entry in _entries(weights, "weights")]
+    if not entries:
+        raise ValueError("expected at least one weight, got weights=[]")
+    for entry in entries:
+        _refuse_random(entry, "weights")
+        if entry.is_negative or entry.is_real is False:
+            raise ValueError(f"expected weights that are probabilities, got {entry} in weights={weights}")
+    if not reduces_to_zero(sp.Add(*entries) - 1):
+        raise ValueError(
+            f"expected weights that sum to one, got weights={weights} with sum {sp.Add(*entries)}; "
+            "write the last one as one minus the others"
+        )
+    return sp.ImmutableDenseMatrix(entries)
+
+
+def _is_symbolic(matrix: Any) -> bool:
+    """Whether it is a matrix expression rather than a matrix of entries."""
+    return getattr(matrix, "is_Matrix", False) and not isinstance(matrix, sp.MatrixBase)
+
+
+def _check_means(means: Any, number: sp.Expr, d: sp.Expr) -> sp.Expr | sp.Tuple:
+    if _is_symbolic(means):
+        if means.shape != (number, d):
+            raise ValueError(f"expected means of shape ({number}, {d}), one a row, got {means} of shape {means.shape}")
+        _refuse_random(means, "means")
+        return sp.Tuple(*(means.T * _unit(number, k) for k in range(int(number)))) if number.is_Integer else means
+    listed = means.tolist() if hasattr(means, "tolist") else means
+    if not isinstance(listed, (list, tuple, sp.Tuple)) or not number.is_Integer:
+        raise ValueError(
+            f"expected a list of {number} means, or a matrix symbol of shape ({number}, {d}), got means={means!r}"
+        )
+    if len(listed) != number:
+        raise ValueError(f"expected {number} means, one for each weight, got {len(listed)}: means={means}")
+    return sp.Tuple(*(_check_mean(mean, d) for mean in listed))
+
+
+def _unit(size: sp.Expr, k: int) -> sp.ImmutableDenseMatrix:
+    return sp.ImmutableDenseMatrix(int(size), 1, lambda i, _: int(i == k))
+
+
+def _check_covariances(covariance: Any, number: sp.Expr, d: sp.Expr) -> sp.Expr | sp.Tuple:
+    if isinstance(covariance, sp.Tuple):  # rebuilt by sympy from its arguments
+        return covariance
+    if _is_symbolic(covariance) and not number.is_Integer and covariance.shape == (number, 1):
+        _refuse_random(covariance, "covariance")
+        return covariance
+    if isinstance(covariance, (list, tuple)) and not _is_matrix_of_numbers(covariance, d):
+        if len(covariance) != number:
+            raise ValueError(
+                f"expected one covariance, or {number} of them, one for each weight, got {len(covariance)}"
+            )
+        return sp.Tuple(*(_check_covariance(part, d) for part in covariance))
+    return sp.Tuple(_check_covariance(covariance, d))
+
+
+def _is_matrix_of_numbers(given: Any, d: sp.Expr) -> bool:
+    """Whether a list is the rows of one d × d matrix rather than a list of covariances."""
+    return all(isinstance(row, (list, tuple)) and len(row) == d for row in given) and not any(
+        isinstance(entry, (list, tuple)) for row in given for entry in row
+    )
+
+
+def _check_mask_law(d: sp.Expr, given: dict[str, Any]) -> sp.Tuple:
+    """The one law that was given, its parameters within their ranges where that can be told."""
+    laws = {kind: value for kind, value in given.items() if value is not None}
+    if len(laws) != 1:
+        names = ", ".join(f"{kind}={value}" for kind, value in laws.items()) or "none"
+        raise ValueError(f"expected one of rho, size, rate, moments for the law of a mask, got {names}")
+    ((kind, value),) = laws.items()
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    parameters = [_exact(entry, kind) for entry in values]
+    for entry in parameters:
+        _refuse_random(entry, kind)
+    if len(parameters) != {"rho": 1, "size": 1, "rate": 2}.get(kind, len(parameters)) or not parameters:
+        raise ValueError(f"expected {'(a, b)' if kind == 'rate' else 'one number'} for {kind}, got {kind}={value}")
+    first = parameters[0]
+    if kind == "rate":
+        if any(entry.is_nonpositive for entry in parameters):
+            raise ValueError(f"expected positive a and b of the law Beta(a, b), got rate={value}")
+    elif kind == "size":
+        if first.is_integer is False or first.is_negative or (first - d).is_positive:
+            raise ValueError(f"expected a whole number of observed entries between 0 and {d}, got size={value}")
+    else:
+        steps = [sp.Integer(1), *parameters, sp.Integer(0)]
+        if any((later - earlier).is_positive for earlier, later in pairwise(steps)):
+            raise ValueError(f"expected probabilities 1 >= r1 >= r2 >= ... >= 0, got {kind}={value}")
+    return sp.Tuple(Str(kind), *parameters)
 
 
 def _unit_vector(d: sp.Expr, j: Any) -> sp.ImmutableDenseMatrix:

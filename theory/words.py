@@ -30,7 +30,7 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 
 from .gaussian import NoClosedForm
 from .reading import is_random
-from .variables import Dot, GaussianVector, Row, TokenMatrix, dot
+from .variables import Dot, GaussianVector, MixtureMatrix, Row, TokenMatrix, dot
 
 __all__ = [
     "Alphabet",
@@ -39,11 +39,13 @@ __all__ = [
     "WordPolynomial",
     "covariances",
     "exact",
+    "gathered",
     "least_rotation",
     "matrix_of_words",
     "matrix_words",
     "opened",
     "scalar_words",
+    "unit_index",
     "unit_vector",
 ]
 
@@ -229,6 +231,10 @@ class Alphabet:
         """The transpose of a word: (AB)ᵀ = BᵀAᵀ."""
         return word[::-1].translate(self.flips)
 
+    def is_scalar(self, word: str) -> bool:
+        """Whether a word is a size or another scalar letter."""
+        return word in self._scalars
+
     def is_random_word(self, word: str) -> bool:
         """Whether a word has a random letter."""
         return any(c in self.laws for c in word)
@@ -383,17 +389,27 @@ class Alphabet:
         return sp.Trace(sp.MatMul(*factors))
 
 
-def unit_vector(size: sp.Expr, index: sp.Expr) -> sp.FunctionMatrix:
+class UnitVector(sp.FunctionMatrix):
+    """The unit vector e_i of any dimension; made by `unit_vector`, printed as e_i."""
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"e_{printer._print(unit_index(self))}"
+
+    def _latex(self, printer: Any) -> str:
+        return f"e_{{{printer._print(unit_index(self))}}}"
+
+
+def unit_vector(size: sp.Expr, index: sp.Expr) -> UnitVector:
     """The unit vector e_i of any dimension, as a MatrixExpr.
 
     >>> unit_vector(sp.Integer(3), sp.Integer(1)).as_explicit().T
     Matrix([[0, 1, 0]])
     """
     i, j = sp.symbols("i j", integer=True, nonnegative=True)
-    return sp.FunctionMatrix(size, 1, sp.Lambda((i, j), sp.KroneckerDelta(i, index)))
+    return UnitVector(size, 1, sp.Lambda((i, j), sp.KroneckerDelta(i, index)))
 
 
-def _unit_index(matrix: sp.FunctionMatrix) -> sp.Expr | None:
+def unit_index(matrix: sp.FunctionMatrix) -> sp.Expr | None:
     """The index of a unit vector made by `unit_vector`."""
     delta = matrix.lamda.expr
     if isinstance(delta, sp.KroneckerDelta):
@@ -476,6 +492,8 @@ def covariances(expr: sp.Expr) -> frozenset[sp.Expr]:
             found.add(node.covariance)
         elif isinstance(node, TokenMatrix):
             found |= {group.covariance for group in node.groups}
+        elif isinstance(node, MixtureMatrix) and isinstance(node.covariances, sp.Tuple):
+            found |= set(node.covariances)
     for covariance in list(found):
         terms = covariance.args if isinstance(covariance, sp.MatAdd) else (covariance,)
         bare = [term.as_coeff_matrices()[1] if isinstance(term, sp.MatMul) else [term] for term in terms]
@@ -604,7 +622,7 @@ def matrix_words(expr: sp.Expr, alphabet: Alphabet) -> MatrixPolynomial:
     if isinstance(expr, sp.OneMatrix):
         rows, columns = expr.shape
         return {((), alphabet.unit(rows) + alphabet.flipped(alphabet.unit(columns))): one}
-    if isinstance(expr, sp.FunctionMatrix) and (index := _unit_index(expr)) is not None:
+    if isinstance(expr, sp.FunctionMatrix) and (index := unit_index(expr)) is not None:
         return {((), alphabet.unit(expr.shape[0], index)): one}
     if isinstance(expr, (sp.MatPow, sp.Inverse)):
         return _power_words(expr, alphabet)
@@ -665,17 +683,31 @@ class WordPolynomial:
     def __len__(self) -> int:
         return len(self.terms)
 
-    def expr(self) -> sp.Expr:
-        """The expression: a sum of traces and forms, or a MatrixExpr."""
+    def expr(self, distribute: bool = True) -> sp.Expr:
+        """The expression: a sum of traces and forms, or a MatrixExpr.
+
+        Args:
+            distribute: multiply coefficients out, so that n (1 − 1/n) meets other multiples of n; otherwise each
+                product of words has one coefficient, in factors.
+        """
         terms = self._without_definitions()
         if self.shape is not None:
             parts: MatrixPolynomial = {}
             for words, coefficient in terms.items():
                 word, others = opened(words, self.marker, self.alphabet)
                 _add(parts, (others, word), coefficient)
-            return matrix_of_words(parts, self.shape, self.alphabet)
-        scalars = _Scalars(self.alphabet)
+            return matrix_of_words(parts, self.shape, self.alphabet, distribute)
+        scalars = _Scalars(self.alphabet, distribute)
         return sp.Add(*(scalars.product(coefficient, words) for words, coefficient in terms.items()))
+
+    def with_sizes(self) -> Polynomial:
+        """The terms with sizes and scalar factors in the coefficients, so that equal products of traces meet."""
+        result: Polynomial = {}
+        for words, coefficient in self._without_definitions().items():
+            scalars = [self.alphabet.scalar_expr(w) for w in words if self.alphabet.is_scalar(w)]
+            kept = tuple(w for w in words if not self.alphabet.is_scalar(w))
+            _add(result, kept, sp.Mul(coefficient, *scalars))
+        return result
 
     def _without_definitions(self) -> Mapping[Product, sp.Expr]:
         """The letters that stand for a sum, replaced by it."""
@@ -705,11 +737,42 @@ def _defined(word: str, alphabet: Alphabet) -> Polynomial:
     return _closed(terms, size, alphabet)
 
 
+def gathered(
+    terms: Iterable[tuple[sp.Expr, Iterable[sp.Expr], sp.Expr | None]],
+    alphabet: Alphabet,
+    shape: tuple[sp.Expr, sp.Expr] | None = None,
+) -> WordPolynomial:
+    """Σ coefficient · ∏ scalars [· matrix] in words, without a sympy sum on the way.
+
+    Args:
+        terms: coefficient, scalars, and for a matrix-valued result a matrix.
+        alphabet: the letters.
+        shape: that of a matrix-valued result.
+    """
+    marker = alphabet.marker(shape[1], shape[0]) if shape is not None else ""
+    parts: dict[Product, list[sp.Expr]] = {}
+    for coefficient, scalars, matrix in terms:
+        product: Polynomial = {(): coefficient}
+        for scalar in scalars:
+            product = _times(product, scalar_words(scalar, alphabet))
+        if shape is not None and matrix is not None:
+            closed: Polynomial = {}
+            for (words, word), c in matrix_words(matrix, alphabet).items():
+                factor, constant, random = alphabet.closed(word + marker, shape[0])
+                _add(closed, tuple(sorted((*words, *constant, *random))), factor * c)
+            product = _times(product, closed)
+        for words, c in product.items():
+            parts.setdefault(words, []).append(c)
+    sums = ((words, sp.Add(*cs)) for words, cs in parts.items())
+    return WordPolynomial({words: total for words, total in sums if total != 0}, alphabet, shape, marker)
+
+
 @dataclass
 class _Scalars:
     """Products of closed words as expressions, each word written once."""
 
     alphabet: Alphabet
+    distribute: bool = True
     written: dict[str, sp.Expr] = field(default_factory=dict)
 
     def word(self, word: str) -> sp.Expr:
@@ -721,8 +784,37 @@ class _Scalars:
         """A term, its coefficient distributed so that n (1 − 1/n) meets other multiples of n."""
         powers = Counter(words)
         factors = [self.word(w) ** count if count > 1 else self.word(w) for w, count in powers.items()]
+        if not self.distribute:
+            return sp.Mul(_factored(coefficient), *factors)
         terms = sp.Add.make_args(coefficient if coefficient.is_Atom else sp.expand_mul(coefficient, deep=False))
         return sp.Add(*(sp.Mul(term, *factors) for term in terms)) if len(terms) > 1 else sp.Mul(*terms, *factors)
+
+
+def _factored(coefficient: sp.Expr) -> sp.Expr:
+    """A coefficient in factors; forms of matrices inside it are taken for symbols."""
+    if coefficient.is_Atom:
+        return coefficient
+    forms = {form: sp.Dummy() for form in _outermost_forms(coefficient)}
+    plain = coefficient.xreplace(forms)
+    is_short = isinstance(plain, sp.Add) and len(plain.args) <= 12 and plain.is_rational_function()
+    factored = sp.factor(plain) if is_short else sp.factor_terms(plain)
+    return _with_sign_inside(factored).xreplace({dummy: form for form, dummy in forms.items()})
+
+
+def _with_sign_inside(product: sp.Expr) -> sp.Expr:
+    """ρ(1 − ρ) rather than −ρ(ρ − 1)."""
+    number, factors = product.as_coeff_mul()
+    if number.is_negative:
+        for k, factor in enumerate(factors):
+            if isinstance(factor, sp.Add) and any(term.could_extract_minus_sign() for term in factor.args):
+                return sp.Mul(-number, *factors[:k], -factor, *factors[k + 1 :])
+    return product
+
+
+def _outermost_forms(expr: sp.Basic) -> set[sp.Basic]:
+    if isinstance(expr, (sp.Trace, Dot, sp.Determinant, MatrixElement, sp.MatrixExpr)):
+        return {expr}
+    return set().union(*(_outermost_forms(arg) for arg in expr.args)) if expr.args else set()
 
 
 def opened(words: Product, marker: str, alphabet: Alphabet) -> tuple[str, Product]:
@@ -747,9 +839,11 @@ def opened(words: Product, marker: str, alphabet: Alphabet) -> tuple[str, Produc
     raise AssertionError("the marker stands in one word of every term")
 
 
-def matrix_of_words(terms: MatrixPolynomial, shape: tuple[sp.Expr, sp.Expr], alphabet: Alphabet) -> sp.Expr:
+def matrix_of_words(
+    terms: MatrixPolynomial, shape: tuple[sp.Expr, sp.Expr], alphabet: Alphabet, distribute: bool = True
+) -> sp.Expr:
     """A polynomial in open words as a MatrixExpr, with one coefficient for each word."""
-    scalars = _Scalars(alphabet)
+    scalars = _Scalars(alphabet, distribute)
     collected: dict[str, list[sp.Expr]] = {}
     for (words, word), coefficient in terms.items():
         collected.setdefault(word, []).append(scalars.product(coefficient, words))
