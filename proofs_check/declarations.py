@@ -10,6 +10,9 @@
     g = "gaussian, mean 0, variance 1"                   a scalar; the variance by default 1
     "a b" = "gaussian, mean (m, 0), covariance matrix((s, r), (r, t))"      jointly Gaussian scalars
     J = "latent(L)"                                      a uniform location in 0, ..., L - 1
+    C = "labels(n), weights (p, 1 - p)"                  n one-hot labels
+    Z = "mixture matrix(n, d), weights (p, 1 - p), means (m, -m), covariance S"
+    M = "mask(d), rho p"     "mask matrix(n, d), rho p"  observed entries; also size k, rate (a, b), moments (r, s)
 
 A name that is first seen as a size is a positive integer, as the covariance of a vector a symmetric matrix, as
 its mean a vector: they need no line of their own.
@@ -25,7 +28,7 @@ from typing import Any
 import sympy as sp
 
 from theory.domain import Domain
-from theory.variables import GaussianMatrix, GaussianVector, Latent, gaussians
+from theory.variables import GaussianMatrix, GaussianVector, Labels, Latent, Mask, MixtureMatrix, gaussians
 
 from .formula.limits import FormulaError
 from .formula.reading import read_formula
@@ -34,6 +37,7 @@ from .formula.vocabulary import Vocabulary, check_name
 __all__ = ["Declarations", "declare", "read_interval"]
 
 ASSUMPTIONS = ("real", "positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
+MASKS = ("rho", "size", "rate", "moments")
 LONGEST = 1_000  # characters of a declaration
 _SIZED = re.compile(r"((?:[a-z]+ )*[a-z]+)\((.*)\)", re.ASCII | re.DOTALL)
 _INTERVAL = re.compile(r"([\[(])([^,]*),([^,]*)([\])])", re.ASCII)
@@ -307,11 +311,46 @@ def _latent(name: str, sizes: list[str], clauses: Mapping[str, str], table: _Tab
     table.add(name, Latent(_checked(name), table.size(sizes[0])))
 
 
-# kind: what makes it, how many sizes it has, which clauses it knows. A new law (a mixture with weights and
-# means, a mask with its rate) is one more line here and one more function above.
+def _labels(name: str, sizes: list[str], clauses: Mapping[str, str], table: _Table) -> None:
+    table.add(name, Labels(_checked(name), table.size(sizes[0]), _several(clauses, "weights", table)))
+
+
+def _mixture(name: str, sizes: list[str], clauses: Mapping[str, str], table: _Table) -> None:
+    rows, d = table.size(sizes[0]), table.size(sizes[1])
+    means = [table.matrix(part, d, sp.Integer(1)) for part in _listed(clauses, "means")]
+    law = _vector_law(d, clauses, table)
+    weights = _several(clauses, "weights", table)
+    table.add(name, MixtureMatrix(_checked(name), rows, d, weights, [0 if m is None else m for m in means], **law))
+
+
+def _mask(name: str, sizes: list[str], clauses: Mapping[str, str], table: _Table) -> None:
+    *rows, d = (table.size(size) for size in sizes)
+    law: dict[str, Any] = {word: table.read(clauses[word]) for word in ("rho", "size") if word in clauses}
+    law |= {word: tuple(_several(clauses, word, table)) for word in ("rate", "moments") if word in clauses}
+    table.add(name, Mask(_checked(name), d, rows=rows[0] if rows else None, **law))
+
+
+def _listed(clauses: Mapping[str, str], word: str) -> list[str]:
+    """The parts of a clause such as `weights (p, 1 - p)`, as text."""
+    text = clauses.get(word, "").strip()
+    if not (text.startswith("(") and text.endswith(")")):
+        raise FormulaError(f"expected a clause '{word} (..., ...)', got {text!r}", 0, text)
+    return list(_split(text[1:-1]))
+
+
+def _several(clauses: Mapping[str, str], word: str, table: _Table) -> list[Any]:
+    return [table.read(part) for part in _listed(clauses, word)]
+
+
+# kind: what makes it, how many sizes it has, which clauses it knows. A new law is one more line here and one
+# more function above.
 LAWS: dict[str, tuple[Callable[[str, list[str], Mapping[str, str], _Table], None], int, tuple[str, ...]]] = {
     "gaussian": (_gaussian, 0, ("mean", "variance", "covariance")),
     "gaussian vector": (_gaussian_vector, 1, ("mean", "covariance")),
     "gaussian matrix": (_gaussian_matrix, 2, ("mean", "covariance")),
     "latent": (_latent, 1, ()),
+    "labels": (_labels, 1, ("weights",)),
+    "mixture matrix": (_mixture, 2, ("weights", "means", "covariance")),
+    "mask": (_mask, 1, MASKS),
+    "mask matrix": (_mask, 2, MASKS),
 }

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import sympy as sp
 
-from proofs_check import verify
+from proofs_check import Outcome, verify
 from proofs_check.__main__ import main
 from proofs_check.claims_file import parse_claims, read_claims
 from proofs_check.declarations import declare
 from proofs_check.formula import FormulaError
 from theory import Domain, GaussianMatrix, GaussianVector, Latent
 from theory.statement import Inequality, Limit
-from theory.variables import GaussianScalar
+from theory.variables import GaussianScalar, Labels, Mask, MixtureMatrix
 
 DESIGN = """
 [symbols]
@@ -82,6 +82,10 @@ def test_every_declaration():
             "g": "gaussian, mean kappa, variance lam",
             "a b": "gaussian, mean (kappa, 0), covariance matrix((lam, 1), (1, 2))",
             "J": "latent(n)",
+            "C": "labels(n), weights (1/3, 2/3)",
+            "Z": "mixture matrix(n, d), weights (1/3, 2/3), means (mu, -mu), covariance lam",
+            "M": "mask(d), rho 1/2",
+            "N": "mask matrix(n, d), rate (2, 3)",
         },
     )
     names = declared.vocabulary.names
@@ -92,6 +96,11 @@ def test_every_declaration():
     assert names["w"] == GaussianVector("w", 3, covariance=2 * sp.Identity(3))
     assert names["X"] == GaussianMatrix("X", n, d, covariance=S)
     assert names["J"] == Latent("J", n)
+    third = [sp.Rational(1, 3), sp.Rational(2, 3)]
+    mu = sp.MatrixSymbol("mu", d, 1)
+    assert names["C"] == Labels("C", n, third)
+    assert names["Z"] == MixtureMatrix("Z", n, d, third, [mu, -mu], names["lam"])
+    assert names["M"] == Mask("M", d, sp.Rational(1, 2)) and names["N"] == Mask("N", d, rows=n, rate=(2, 3))
     assert isinstance(names["a"], GaussianScalar) and names["a"].family == names["b"].family
     assert names["a"].family.covariance == sp.Matrix([[names["lam"], 1], [1, 2]])
     assert names["g"].family.mean == sp.Matrix([names["kappa"]])
@@ -176,6 +185,11 @@ def test_a_file_is_read_and_named_after_itself(tmp_path):
     file.write_bytes(b"#" * 1_000_001)
     with pytest.raises(FormulaError, match="at most"):
         read_claims(file)
+
+
+def test_the_published_lemma_of_the_examples_holds():
+    report = verify(read_claims(Path(__file__).resolve().parent.parent / "examples" / "gaussian_moments.claims.toml"))
+    assert report.exit_code == 0 and all(line.verdict.outcome is not Outcome.UNDECIDED for line in report.lines)
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ NAMED = {"Symbol", "MatrixSymbol", "Dummy"}
 STRUCTURAL = {
     "Add", "Mul", "Pow", "Rational", "Integer", "Tuple", "Sum", "MatAdd", "MatMul", "MatPow",
     "Transpose", "Inverse", "Trace",
+    "HadamardPower", "DiagonalOf", "DiagonalMatrix", "DiagMatrix", "OneMatrix",
     "Determinant", "Identity", "ZeroMatrix", "HadamardProduct", "ImmutableDenseMatrix", "exp", "sqrt", "expand",
     "preorder_traversal", "sympify", "Lt", "Le", "Gt", "Ge",
 }  # fmt: skip

@@ -156,6 +156,12 @@ class _Printer(LatexPrinter):
     def _print_Identity(self, expr: Any) -> str:
         return rf"\mathbb{{I}}_{{{self._print(expr.shape[0])}}}"
 
+    def _print_OneMatrix(self, expr: Any) -> str:
+        return rf"\mathbb{{1}}_{{{','.join(map(self._print, expr.shape))}}}"
+
+    def _print_ZeroMatrix(self, expr: Any) -> str:
+        return rf"\mathbb{{0}}_{{{','.join(map(self._print, expr.shape))}}}"
+
     def _print_Inverse(self, expr: Any) -> str:
         return self._raised(expr.arg, "-1")
 

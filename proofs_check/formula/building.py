@@ -10,6 +10,7 @@ measured again, since 2^(x − x + 10^9) holds no large number until it is built
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -18,7 +19,7 @@ import sympy as sp
 
 from theory.expectation import Expectation
 from theory.integral import GaussianIntegral
-from theory.variables import TokenMatrix, dot
+from theory.variables import RandomRows, dot
 
 from .limits import FormulaError
 from .tree import Grower, Node
@@ -127,7 +128,7 @@ def _sum_of(node: Node, grow: Grower) -> Any:
             raise grow.refuse(f"expected terms of one shape, got {_kind(values[0])} and {_kind(value)}", part.at)
     if first is None:
         return sp.Add(*values)
-    if all(isinstance(value, sp.MatrixBase) for value in values):
+    if _all_explicit(values):
         total = values[0]
         for value in values[1:]:
             total = total + value
@@ -160,11 +161,15 @@ def _product(node: Node, grow: Grower) -> Any:
         return scalar
     matrices = [value for value, _, _ in word]
     _spend_on_words(matrices, [1] * len(matrices), node.at, grow)
-    if all(isinstance(value, sp.MatrixBase) for value in matrices):
+    if _all_explicit(matrices):
         return _explicit_product(scalar, matrices)
     if scalar == 1:
         return matrices[0] if len(matrices) == 1 else sp.MatMul(*matrices)
     return sp.MatMul(scalar, *matrices)
+
+
+def _all_explicit(values: list[Any]) -> bool:
+    return all(isinstance(value, sp.MatrixBase) for value in values)
 
 
 def _scalar_product(scalars: list[Any]) -> Any:
@@ -337,10 +342,26 @@ def _inverse_of(value: Any) -> Any:
 
 
 def _trace(node: Node, grow: Grower) -> Any:
-    value = _matrix(node.parts[0], grow, "in tr")
+    inside = node.parts[0]
+    value = _row_times_column(inside, grow) if inside.kind == "mul" else None
+    if value is None:
+        value = _matrix(inside, grow, "in tr")
     if not _same(*value.shape):
         raise grow.refuse(f"expected a square matrix in tr, got {_kind(value)}", node.at)
     return value.trace() if isinstance(value, sp.MatrixBase) else sp.Trace(value)
+
+
+def _row_times_column(node: Node, grow: Grower) -> Any:
+    """A product of matrices that is 1 × 1, kept as the matrix it is; None for any other."""
+    if any(part.is_scalar for part in node.parts):
+        return None
+    values = [build(part, grow) for part in node.parts]
+    if any(shape_of(value) is None for value in values) or (values[0].shape[0], values[-1].shape[1]) != (1, 1):
+        return None
+    if not all(_same(left.shape[1], right.shape[0]) for left, right in itertools.pairwise(values)):
+        return None
+    _spend_on_words(values, [part.terms for part in node.parts], node.at, grow)
+    return _explicit_product(sp.Integer(1), values) if _all_explicit(values) else sp.MatMul(*values)
 
 
 def _determinant(node: Node, grow: Grower) -> Any:
@@ -389,6 +410,34 @@ def _hadamard(node: Node, grow: Grower) -> Any:
     return sp.HadamardProduct(first, second)
 
 
+def _filled(node: Node, grow: Grower) -> Any:
+    rows, columns = (_scalar(part, grow, "size") for part in node.parts)
+    return (sp.OneMatrix if node.kind == "ones" else sp.ZeroMatrix)(rows, columns)
+
+
+def _hadamard_power(node: Node, grow: Grower) -> Any:
+    base, exponent = _matrix(node.parts[0], grow, "before an entrywise power"), _scalar(node.parts[1], grow, "exponent")
+    return sp.HadamardPower(base, exponent)
+
+
+def _diagonal_of(node: Node, grow: Grower) -> Any:
+    """diag A, the vector on the diagonal of a square matrix."""
+    value = _matrix(node.parts[0], grow, "in diag")
+    if not _same(*value.shape):
+        raise grow.refuse(f"expected a square matrix in diag, got {_kind(value)}; Diag makes one of a vector", node.at)
+    return sp.DiagonalOf(value)
+
+
+def _diagonal_matrix(node: Node, grow: Grower) -> Any:
+    """Diag A, a square matrix without what is off its diagonal; Diag v, with a vector on its diagonal."""
+    value = _matrix(node.parts[0], grow, "in Diag")
+    if value.shape[1] == 1:
+        return sp.DiagMatrix(value)
+    if not _same(*value.shape):
+        raise grow.refuse(f"expected a square matrix or a vector in Diag, got {_kind(value)}", node.at)
+    return sp.DiagonalMatrix(value)
+
+
 def _rows(node: Node, grow: Grower) -> Any:
     rows = [[_scalar(entry, grow, "entry") for entry in row.parts] for row in node.parts]
     if len({len(row) for row in rows}) != 1:
@@ -401,7 +450,7 @@ def _index(node: Node, grow: Grower) -> Any:
     indices = [_scalar(part, grow, "index") for part in node.parts[1:]]
     if node.value == "entry":
         return matrix[tuple(indices)]
-    if matrix.shape[1] == 1 and not isinstance(matrix, TokenMatrix):
+    if matrix.shape[1] == 1 and not isinstance(matrix, RandomRows):
         raise grow.refuse(
             "expected two indices, counted from 0, for the entry of a vector: x_1 could be either", node.at
         )
@@ -444,6 +493,11 @@ _BUILD: dict[str, Callable[[Node, Grower], Any]] = {
     "norm": _norm,
     "identity": _identity,
     "hadamard": _hadamard,
+    "hadamard-power": _hadamard_power,
+    "ones": _filled,
+    "zeros": _filled,
+    "diag": _diagonal_of,
+    "Diag": _diagonal_matrix,
     "matrix": _rows,
     "index": _index,
     "mean": _mean,

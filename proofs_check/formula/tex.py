@@ -14,6 +14,7 @@ Names are looked up by their look: k^{\star}, k^\star and k^* are one. Also read
     \mathbb{E}[f], \mathbb E[f], \operatorname{E}[f]           \langle u, v\rangle, \left\langle u, v\right\rangle
     \lVert x\rVert, \|x\|, \left\|x\right\|                    |x|, \lvert x\rvert, \left|x\right| (of a matrix: det)
     \operatorname{tr}, \mathrm{tr}, \det, \mathbb{I}_{d}       x^\top A x, which is a scalar
+    A \circ B, A \odot B, A^{\circ 2}, \mathbb{1}_{n,d}        \operatorname{diag}(A), \operatorname{Diag}(A)
     \le \leq \leqslant, \ge \geq, \geqslant                    \, \; \: \! \quad \left \right \bigl \Bigr: no meaning
     pmatrix, bmatrix, matrix                                   aligned, align*, with & and \\ : no meaning
 
@@ -44,7 +45,7 @@ HADAMARD = (r"\circ", r"\odot")
 BRACKETS = {"(": ")", "[": "]", r"\{": r"\}"}
 SURROUND = {"|(": "|)", r"\|(": r"\|)"}
 SPECIAL = {Look(r"\Phi", "", ""): "Phi", Look(r"\Phi", "2", ""): "Phi2", Look(r"\delta", "", ""): "delta"}
-STRUCTURES = {"tr": "tr", "Tr": "tr", "det": "det", "trace": "tr"}
+STRUCTURES = {"tr": "tr", "Tr": "tr", "trace": "tr", "det": "det", "diag": "diag", "Diag": "Diag"}
 ENDS = {"end", "+", "-", ")", "]", "}", r"\}", ",", ";", "&", "line", *RELATIONS, "|)", r"\|)", r"\rangle", r"\rfloor",
         r"\rceil", r"\end", r"\to", ":"}  # fmt: skip
 ENVIRONMENTS = ("aligned", "align*", "gathered", "split")
@@ -160,7 +161,7 @@ class LatexReader:
                 self._check_juxtaposition(slashed)
                 factors.append(self.power())
             else:
-                return self.grow.mul(factors, at)
+                return self.grow.mul(factors, at, brackets=True)
 
     def _check_juxtaposition(self, slashed: bool) -> None:
         token, before = self.cursor.token, self.cursor.before
@@ -196,6 +197,12 @@ class LatexReader:
     def _raised(self, base: Node, at: int) -> Node:
         if self._accept_transposition():
             return self.grow.other("transpose", None, [base], at, base.terms)
+        if self.cursor.token.kind == "{" and self.cursor.after.kind in HADAMARD:
+            self.cursor.advance()
+            self.cursor.advance()
+            exponent = self.sum()
+            self.cursor.expect("}", "after the entrywise power")
+            return self.grow.other("hadamard-power", None, [base, exponent], at)
         return self.grow.power(base, self._script("exponent"), at)
 
     def _accept_transposition(self) -> bool:
@@ -566,6 +573,13 @@ class LatexReader:
                 raise self.cursor.refuse(r"expected the dimension of an identity matrix, as in \mathbb{I}_{d}")
             self.cursor.advance()
             return self.grow.structure("identity", [self._script("dimension")], token.at)
+        if letter.text in ("0", "1"):
+            self.cursor.expect("_", r"after \mathbb{1}: its sizes, as in \mathbb{1}_{n,d}")
+            self.cursor.expect("{", "before the sizes")
+            sizes, _ = self._list("}")
+            if len(sizes) != 2:
+                raise self.cursor.refuse(r"expected two sizes, as in \mathbb{1}_{n,d}", letter.at)
+            return self.grow.structure("ones" if letter.text == "1" else "zeros", sizes, token.at)
         raise self.cursor.refuse(f"expected \\mathbb{{E}} or \\mathbb{{I}}, got the letter {letter.text}", letter.at)
 
     def _summation(self) -> Node:

@@ -8,7 +8,8 @@ r"""The grammar of formulas as text.
               | "<" sum "," sum ">" | "E" "[" sum "]"
 
     functions    those of `formula.functions`, and
-      tr(A)  det(A)  inv(A)  dot(u, v)  quad(x, A)  norm(x)  identity(d)  hadamard(A, B)  mean(f) for E[f]
+      tr(A)  det(A)  inv(A)  dot(u, v)  quad(x, A)  norm(x)  mean(f) for E[f]
+      identity(d)  ones(n, d)  zeros(n, d)  hadamard(A, B)  diag(A), a vector  Diag(A), Diag(v)
       sum(l, 0, L - 1, f)                   l is bound; it need not be declared
       gaussian_integral(t, f)               the mean of f(t), t standard normal; t is bound
       matrix((a, b), (c, d))                rows
@@ -47,7 +48,8 @@ _TOKEN = re.compile(
 )
 RELATIONS = ("=", "<", "<=", ">", ">=")
 STRUCTURES = {  # name: how many arguments
-    "tr": 1, "det": 1, "inv": 1, "norm": 1, "identity": 1, "mean": 1, "dot": 2, "quad": 2, "hadamard": 2,
+    "tr": 1, "det": 1, "inv": 1, "diag": 1, "Diag": 1, "norm": 1, "identity": 1, "mean": 1, "dot": 2, "quad": 2,
+    "hadamard": 2, "ones": 2, "zeros": 2,
 }  # fmt: skip
 BINDERS = ("sum", "gaussian_integral")
 ROWS = "matrix"
@@ -171,7 +173,7 @@ class TextReader:
                 self._check_juxtaposition(slashed)
                 factors.append(self.power())
             else:
-                return self.grow.mul(factors, at)
+                return self.grow.mul(factors, at, brackets=True)
 
     def _check_juxtaposition(self, slashed: bool) -> None:
         token, before = self.cursor.token, self.cursor.before

@@ -160,12 +160,19 @@ class Grower:
             rational,
         )
 
-    def mul(self, parts: list[Node], at: int) -> Node:
-        """A product; a product inside it is taken apart, as multiplication is associative."""
+    def mul(self, parts: list[Node], at: int, brackets: bool = False) -> Node:
+        """A product; a product of scalars inside it is taken apart.
+
+        Args:
+            parts: the factors.
+            at: where it starts.
+            brackets: whether a factor that is a product of matrices stands in brackets, and stays as written.
+        """
         if len(parts) == 1:
             return parts[0]
-        if any(part.kind == "mul" for part in parts):
-            parts = [inner for part in parts for inner in (part.parts if part.kind == "mul" else (part,))]
+        apart = [part.kind == "mul" and (part.is_scalar or not brackets) for part in parts]
+        if any(apart):
+            parts = [inner for part, open_ in zip(parts, apart) for inner in (part.parts if open_ else (part,))]
         constant = all(part.is_constant for part in parts)
         rational = constant and all(part.is_rational for part in parts)
         terms = 1
@@ -280,7 +287,7 @@ class Grower:
         terms = 1
         for part in parts:
             terms = min(terms * part.terms, 1 << 40)
-        return self.other(name, None, parts, at, terms if name in ("inv", "hadamard") else 1)
+        return self.other(name, None, parts, at, terms if name in ("inv", "hadamard", "diag", "Diag") else 1)
 
     def other(self, kind: str, value: Any, parts: list[Node], at: int, terms: int = 1) -> Node:
         """Any other node, of which no number is made: a mean, a matrix, a scalar product, a sum."""
@@ -288,7 +295,9 @@ class Grower:
         return self._node(kind, value, tuple(parts), at, bits, 0, terms)
 
 
-_MATRICES = ("transpose", "inv", "hadamard", "identity", "matrix", "tuple")
+_MATRICES = frozenset(
+    """transpose inv hadamard hadamard-power identity matrix tuple ones zeros diag Diag mean""".split()
+)
 
 
 def _is_scalar(kind: str, value: Any, parts: tuple[Node, ...]) -> bool:

@@ -16,7 +16,7 @@ from sympy.core.function import FunctionClass
 
 from theory.integral import GaussianIntegral
 from theory.latex import LINE, names_shown, to_latex
-from theory.variables import GaussianScalar, GaussianVector, Latent, TokenMatrix
+from theory.variables import GaussianScalar, GaussianVector, Latent, RandomRows
 
 from .functions import BY_TYPE
 from .looks import Look, look_of_latex, look_of_name
@@ -26,7 +26,7 @@ __all__ = ["Vocabulary", "bound_symbol", "check_name", "names_of"]
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+){0,2}", re.ASCII)
 LONGEST = 32
 RESERVED = ("pi",)
-ATOMS = (sp.Symbol, sp.MatrixSymbol, GaussianScalar, GaussianVector, TokenMatrix, Latent)
+ATOMS = (sp.Symbol, sp.MatrixSymbol, GaussianScalar, GaussianVector, RandomRows, Latent)
 
 
 def check_name(name: Any) -> str:
