@@ -514,5 +514,7 @@ def _matrix_value(expr: sp.Expr, given: Mapping[sp.Basic, Any]) -> np.ndarray:
             raise ValueError(f"expected one number for {symbol} in a matrix expression, got shape {number.shape}")
         _check_assumptions(symbol, number)
     result = _matrix(expr, _point(matrices, numbers))
-    _refuse(str(expr), result, ~np.isfinite(result), "a finite value")
+    wrong = ~np.isfinite(result)
+    if wrong.any():  # only then is the expression printed, which takes longer than its value
+        _refuse(str(expr), result, wrong, "a finite value")
     return result

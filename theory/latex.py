@@ -165,6 +165,9 @@ class _Printer(LatexPrinter):
     def _print_Inverse(self, expr: Any) -> str:
         return self._raised(expr.arg, "-1")
 
+    def _print_OneMatrix(self, expr: Any) -> str:
+        return r"\mathbf{1}"
+
     def _print_HadamardPower(self, expr: Any) -> str:
         return self._raised(expr.base, rf"\circ {self._print(expr.exp)}")
 
