@@ -157,16 +157,18 @@ class _Printer(LatexPrinter):
         return rf"\mathbb{{I}}_{{{self._print(expr.shape[0])}}}"
 
     def _print_OneMatrix(self, expr: Any) -> str:
-        return rf"\mathbb{{1}}_{{{','.join(map(self._print, expr.shape))}}}"
+        return self._filled("1", expr)
 
     def _print_ZeroMatrix(self, expr: Any) -> str:
-        return rf"\mathbb{{0}}_{{{','.join(map(self._print, expr.shape))}}}"
+        return self._filled("0", expr)
+
+    def _filled(self, entry: str, expr: Any) -> str:
+        rows, columns = expr.shape
+        sizes = self._print(rows) if columns == 1 else f"{self._print(rows)},{self._print(columns)}"
+        return rf"\mathbf{{{entry}}}_{{{sizes}}}"
 
     def _print_Inverse(self, expr: Any) -> str:
         return self._raised(expr.arg, "-1")
-
-    def _print_OneMatrix(self, expr: Any) -> str:
-        return r"\mathbf{1}"
 
     def _print_HadamardPower(self, expr: Any) -> str:
         return self._raised(expr.base, rf"\circ {self._print(expr.exp)}")

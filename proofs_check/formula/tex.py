@@ -14,7 +14,7 @@ Names are looked up by their look: k^{\star}, k^\star and k^* are one. Also read
     \mathbb{E}[f], \mathbb E[f], \operatorname{E}[f]           \langle u, v\rangle, \left\langle u, v\right\rangle
     \lVert x\rVert, \|x\|, \left\|x\right\|                    |x|, \lvert x\rvert, \left|x\right| (of a matrix: det)
     \operatorname{tr}, \mathrm{tr}, \det, \mathbb{I}_{d}       x^\top A x, which is a scalar
-    A \circ B, A \odot B, A^{\circ 2}, \mathbb{1}_{n,d}        \operatorname{diag}(A), \operatorname{Diag}(A)
+    A \circ B, A \odot B, A^{\circ 2}, \mathbf{1}_{n,d}        \operatorname{diag}(A), \operatorname{Diag}(A)
     \le \leq \leqslant, \ge \geq, \geqslant                    \, \; \: \! \quad \left \right \bigl \Bigr: no meaning
     pmatrix, bmatrix, matrix                                   aligned, align*, with & and \\ : no meaning
 
@@ -573,14 +573,25 @@ class LatexReader:
                 raise self.cursor.refuse(r"expected the dimension of an identity matrix, as in \mathbb{I}_{d}")
             self.cursor.advance()
             return self.grow.structure("identity", [self._script("dimension")], token.at)
-        if letter.text in ("0", "1"):
-            self.cursor.expect("_", r"after \mathbb{1}: its sizes, as in \mathbb{1}_{n,d}")
-            self.cursor.expect("{", "before the sizes")
-            sizes, _ = self._list("}")
-            if len(sizes) != 2:
-                raise self.cursor.refuse(r"expected two sizes, as in \mathbb{1}_{n,d}", letter.at)
-            return self.grow.structure("ones" if letter.text == "1" else "zeros", sizes, token.at)
         raise self.cursor.refuse(f"expected \\mathbb{{E}} or \\mathbb{{I}}, got the letter {letter.text}", letter.at)
+
+    def _filled(self) -> Node:
+        r"""\mathbf{1}_{d}, a vector of ones, and \mathbf{1}_{n,d}, a matrix of ones; zeros alike."""
+        token = self.cursor.advance()
+        entry = self._braced_letters(token)
+        if entry not in ("0", "1") or self.cursor.token.kind != "_":
+            raise self.cursor.refuse(r"expected \mathbf{1}_{n,d} with its sizes; bold letters are not read", token.at)
+        self.cursor.advance()
+        if self.cursor.token.kind == "{":
+            self.cursor.advance()
+            sizes, _ = self._list("}")
+        else:
+            sizes = [self._script("size")]
+        if len(sizes) == 1:
+            sizes.append(self.grow.exact(Fraction(1), token.at))
+        if len(sizes) != 2:
+            raise self.cursor.refuse(r"expected one or two sizes, as in \mathbf{1}_{n,d}", token.at)
+        return self.grow.structure("ones" if entry == "1" else "zeros", sizes, token.at)
 
     def _summation(self) -> Node:
         at = self.cursor.advance().at
@@ -707,6 +718,7 @@ _HANDLERS = {
     r"\operatorname": LatexReader._named_operator,
     r"\mathrm": LatexReader._named_operator,
     r"\mathbb": LatexReader._blackboard,
+    r"\mathbf": LatexReader._filled,
     r"\sum": LatexReader._summation,
 }
 
