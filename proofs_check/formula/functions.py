@@ -97,7 +97,7 @@ _TABLE = (
     Function("min", sp.Min, 1, MANY, growth="same", compares=True, other=("Min",), commands=("min",)),
     Function("re", _kept(sp.re), growth="same", commands=("re",)),
     Function("im", _kept(sp.im), growth="same", commands=("im",)),
-    Function("sigmoid", _sigmoid, growth="exponential", weight=3, commands=("sigmoid",)),
+    Function("sigmoid", _sigmoid, growth="exponential", weight=4, commands=("sigmoid",)),
     Function("Phi", NormalCDF, other=("NormalCDF",)),
     Function("Phi2", BivariateNormalCDF, 3, 3, compares=True, other=("BivariateNormalCDF",)),
     Function("OwenT", OwenT, 2, 2, compares=True, commands=("T",)),

@@ -259,7 +259,8 @@ class Grower:
             raise self.refuse(
                 f"expected at most {self.limits.nested} of abs, max, sign and their kin in each other", at
             )
-        self.spend(sum(part.size for part in parts) * (4 << nested if function.compares else 1), at)
+        size = function.weight * sum(part.size for part in parts)
+        self.spend(2 * size * len(parts) << nested if function.compares else size, at)
         for part in parts:
             if function.compares or function.growth == "root":
                 self._check_sign_is_easy(part)
