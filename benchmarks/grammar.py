@@ -77,11 +77,11 @@ def within(seconds: int) -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again every second: a callback may swallow the first
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
@@ -108,10 +108,12 @@ def answer(expr: sp.Expr, seconds: int) -> tuple[str, Any]:
 def compared(grammar: Any, expr: sp.Expr, mean: Any, seed: int) -> str:
     """What brute force says of an answer, at all sizes that it has time for."""
     checked = 0
+    if mean.has(*grammar.RANDOM):
+        return "wrong: random symbols in the answer"
     for rows, columns in SIZES:
         try:
             result = agrees_entrywise(
-                expr, mean, sizes=[{grammar.n: rows, grammar.d: columns}], seed=seed, budget=BUDGET
+                expr, mean, sizes=[{grammar.n: rows, grammar.d: columns, grammar.K: 2}], seed=seed, budget=BUDGET
             )
         except EntrywiseBudgetExceeded:
             continue
@@ -152,7 +154,7 @@ def main() -> None:
             if second.startswith(("Not", "Value")):
                 print(f"BRUTE FORCE  {second}\n    {expr}")
         outcomes[outcome] += 1
-        if outcome.startswith("wrong") or (given.show and outcome in ("refused", "crashed")):
+        if outcome.startswith(("wrong", "too long")) or (given.show and outcome in ("refused", "crashed")):
             print(f"{outcome.upper()}  {found if outcome != 'answered' else ''}\n    {expr}")
 
     print(f"{len(exprs)} expressions, seed {given.seed}, degree up to {given.degree}; slowest E {slowest:.2f} s")

@@ -11,6 +11,7 @@ from .balls import ball, compile_ball  # isort: skip
 from .entries import NotPolynomial  # isort: skip
 from .entrywise import EntrywiseBudgetExceeded, entrywise_mean, exact_value  # isort: skip
 from .schwartz_zippel import EntrywiseAgreement, agrees_entrywise  # isort: skip
+from .gaussian_moments import Moment, gaussian_moment  # isort: skip
 from .simulators import Simulator, losses, simulate  # isort: skip
 from .certify import certified_zeros  # isort: skip
 from .solve import stationary_points  # isort: skip
@@ -20,6 +21,7 @@ __all__ = [
     "EntrywiseAgreement",
     "EntrywiseBudgetExceeded",
     "Estimate",
+    "Moment",
     "NotIntegrable",
     "NotPolynomial",
     "QuadratureBudgetExceeded",
@@ -31,6 +33,7 @@ __all__ = [
     "compile_ball",
     "entrywise_mean",
     "exact_value",
+    "gaussian_moment",
     "gradient",
     "losses",
     "simulate",

@@ -117,12 +117,12 @@ class Entries:
         for kind in type(expr).__mro__:
             if kind in _SCALARS:
                 return _SCALARS[kind](self, expr)
-        return self._function(expr)
+        return self.function(expr)
 
-    def _function(self, expr: sp.Basic) -> Any:
+    def function(self, expr: sp.Basic) -> Any:
         """A function such as the factorial, where all its arguments are numbers and so is its value."""
         arguments = [self.scalar(arg) for arg in expr.args]
-        if all(isinstance(argument, fmpq) for argument in arguments):
+        if arguments and all(isinstance(argument, fmpq) for argument in arguments):
             value = expr.func(*(from_rational(argument) for argument in arguments))
             if isinstance(value, sp.Rational):
                 return rational(value, str(expr))
@@ -197,6 +197,12 @@ def total_of(entries: Iterator[Any]) -> Any:
     for entry in entries:
         total = total + entry
     return total
+
+
+def _scalar_power(walk: Entries, expr: sp.Pow) -> Any:
+    if isinstance(expr.exp, sp.Rational) and not expr.exp.is_Integer:
+        return walk.function(expr)
+    return _power(walk, walk.scalar(expr.base), expr.exp, expr)
 
 
 def _power(walk: Entries, base: Any, exponent: sp.Basic, expr: sp.Basic) -> Any:
@@ -378,7 +384,10 @@ def _symbol(walk: Entries, expr: sp.Symbol) -> Any:
 
 
 def _delta(walk: Entries, expr: sp.KroneckerDelta) -> Any:
-    return fmpq(int(walk.scalar(expr.args[0]) == walk.scalar(expr.args[1])))
+    sides = [walk.scalar(side) for side in expr.args]
+    if not all(isinstance(side, fmpq) for side in sides):
+        raise NotPolynomial(f"expected indices that are numbers in {expr}")
+    return fmpq(int(sides[0] == sides[1]))
 
 
 def _cases(walk: Entries, expr: sp.Piecewise) -> Any:
@@ -470,6 +479,7 @@ _TABLES: dict[type, Callable[[Entries, Any], Table]] = {
     sp.FunctionMatrix: _function_table,
     sp.MatrixBase: lambda walk, e: [[walk.scalar(entry) for entry in row] for row in e.tolist()],
     sp.Transpose: lambda walk, e: turned(walk.table(e.arg)),
+    sp.Adjoint: lambda walk, e: turned(walk.table(e.arg)),  # everything is real
     sp.MatAdd: _matrix_sum,
     sp.MatMul: _matrix_product,
     sp.MatPow: _matrix_power,
@@ -489,7 +499,7 @@ _SCALARS: dict[type, Callable[[Entries, Any], Any]] = {
     Latent: _random_entry,
     sp.Add: lambda walk, e: total_of(walk.scalar(term) for term in e.args),
     sp.Mul: lambda walk, e: prod(walk.scalar(factor) for factor in e.args),
-    sp.Pow: lambda walk, e: _power(walk, walk.scalar(e.base), e.exp, e),
+    sp.Pow: _scalar_power,
     sp.Trace: _trace,
     sp.Determinant: lambda walk, e: _determinant(walk.table(e.arg)),
     Dot: _scalar_product,

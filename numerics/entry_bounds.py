@@ -7,7 +7,7 @@ in the place of parameters, how often a wrong formula can agree by chance (`nume
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import comb
 from typing import Any
@@ -104,6 +104,13 @@ class Degree:
         return Degree(
             max((degree.numerator for degree in degrees), default=0),
             max((degree.denominator for degree in degrees), default=0),
+        )
+
+    @staticmethod
+    def of_entries(values: Iterable[Any]) -> Degree:
+        """A bound for every entry of some scalars and tables."""
+        return Degree.largest(
+            [entry for value in values for row in (value if isinstance(value, list) else [[value]]) for entry in row]
         )
 
     @staticmethod

@@ -69,8 +69,10 @@ def entrywise_mean(
     expr = _as_expression(expr)
     point = exact_point([expr], values)
     laws = Outcomes.of(expr, Entries(point), not formal)
-    laws.check_moments(expr)
-    estimate = laws.outcomes * _work(expr, laws)
+    estimate = laws.outcomes * _OVERHEAD
+    if estimate <= budget:
+        laws.check_moments(expr)
+        estimate = laws.outcomes * _work(expr, laws)
     if estimate > budget:
         raise EntrywiseBudgetExceeded(
             f"expected at most {budget:,} products of terms, got up to {estimate:,} in {laws.outcomes:,} outcomes "
@@ -115,11 +117,15 @@ def _as_expression(expr: Any) -> sp.Basic:
 
 def _work(expr: sp.Basic, laws: Outcomes) -> int:
     """The products of terms that one outcome takes; everything that is refused is refused here."""
-    meter = Meter(laws.letters, _OVERHEAD)
-    for row in rows_of(Entries(laws.parameters.point, laws.as_work(meter)).value(expr)):
-        for entry in row:
-            meter.spent += entry.terms if isinstance(entry, Work) else 1
-    return meter.spent
+    most = 0
+    meter = Meter(laws.letters)
+    for tables in laws.as_work(meter):
+        meter.spent = _OVERHEAD
+        for row in rows_of(Entries(laws.parameters.point, tables).value(expr)):
+            for entry in row:
+                meter.spent += entry.terms if isinstance(entry, Work) else 1
+        most = max(most, meter.spent)
+    return most
 
 
 def degree_bound(expr: sp.Basic, values: Mapping[sp.Basic, Any], degrees: Mapping[sp.Basic, int]) -> Degree:
@@ -145,8 +151,7 @@ def degree_bound(expr: sp.Basic, values: Mapping[sp.Basic, Any], degrees: Mappin
 
     bounds = Entries({symbol: raised(symbol, value) for symbol, value in point.items()})
     laws = Outcomes.of(expr, Entries(point), genuine=False)
-    value = Entries(bounds.point, laws.as_degrees(bounds)).value(expr)
-    largest = Degree.largest([entry for row in rows_of(value) for entry in row])
+    largest = Degree.of_entries(Entries(bounds.point, tables).value(expr) for tables in laws.as_degrees(bounds))
     total = largest * laws.degree_of_probability(bounds)
     return total.repeated(laws.outcomes) if total.denominator else total
 

@@ -28,8 +28,9 @@ from theory.variables import (
     TokenMatrix,
 )
 
-from .entries import Entries, Table, diagonal, reciprocal, rows_of, total_of, turned
+from .entries import Entries, Table, diagonal, reciprocal, total_of, turned
 from .entry_bounds import Degree, Meter, Work
+from .rationals import factored
 
 __all__ = ["Outcome", "Outcomes", "random_variables"]
 
@@ -61,23 +62,11 @@ class _Normal:
 
 def _normal(mean: Table, covariance: Table, name: str, genuine: bool) -> _Normal:
     """The law factored; a covariance that is none is refused, unless only polynomial identities matter."""
-    d = len(covariance)
-    if [list(row) for row in covariance] != turned(covariance):
-        raise ValueError(f"expected a symmetric covariance of {name}, got {_shown(covariance)}")
-    rest = [list(row) for row in covariance]
-    root = [[fmpq(int(i == j)) for j in range(d)] for i in range(d)]
-    variances = []
-    for k in range(d):
-        pivot = rest[k][k]
-        column = [rest[i][k] for i in range(k + 1, d)]
-        if (pivot < 0 and genuine) or (pivot == 0 and any(column)):
-            raise ValueError(f"expected a positive semidefinite covariance of {name}, got {_shown(covariance)}")
-        for i, entry in enumerate(column, start=k + 1):
-            root[i][k] = entry / pivot if pivot else fmpq(0)
-            for j in range(k + 1, d):
-                rest[i][j] -= root[i][k] * rest[k][j]
-        variances.append(pivot)
-    return _Normal([entry for row in mean for entry in row], root, variances)
+    factors = factored(covariance)
+    if factors is None or (genuine and any(variance < 0 for variance in factors[1])):
+        kind = "symmetric" if covariance != turned(covariance) else "positive semidefinite"
+        raise ValueError(f"expected a {kind} covariance of {name}, got {_shown(covariance)}")
+    return _Normal([entry for row in mean for entry in row], *factors)
 
 
 def _shown(table: Table) -> str:
@@ -148,7 +137,7 @@ class Outcomes:
         """The number of outcomes of all discrete variables together."""
         count = prod(self.parameters.whole(J.size) for J in self.of_kind(Latent))
         for X in self.of_kind(TokenMatrix):
-            sizes = [self.parameters.whole(group.size) for group in X.groups if group.at is None]
+            sizes = [size for size, group in zip(self._sizes(X), X.groups, strict=True) if group.at is None]
             count *= factorial(sum(sizes)) // prod(factorial(size) for size in sizes)
         for C in self.of_kind(Labels):
             rows, K = self.parameters.shape(C)
@@ -229,15 +218,21 @@ class Outcomes:
             seats = [[at[place] if place in at else int(place) for place in prompt] for prompt in together]
             if all(len(set(prompt)) == len(prompt) for prompt in seats):
                 allowed.append({J: fmpq(place) for J, place in at.items()})
+        if not allowed:
+            raise ValueError(f"expected as many tokens as places, got too few of them for {latents} to be different")
         for located in allowed:
             yield fmpq(1, len(allowed)), located
+
+    def _sizes(self, X: TokenMatrix) -> list[int]:
+        sizes = [self.parameters.whole(group.size) for group in X.groups]
+        if any(size < 0 for size in sizes):
+            raise ValueError(f"expected nonnegative sizes of the groups of {X.name}, got {sizes}")
+        return sizes
 
     def _orders(self, X: TokenMatrix, located: Mapping[sp.Basic, fmpq]) -> Iterator[tuple[fmpq, tuple[int, ...]]]:
         """The group of every row, in a uniformly random order of those that have no place."""
         rows = self.parameters.whole(X.shape[0])
-        sizes = [self.parameters.whole(group.size) for group in X.groups]
-        if any(size < 0 for size in sizes):
-            raise ValueError(f"expected nonnegative sizes of the groups of {X.name}, got {sizes}")
+        sizes = self._sizes(X)
         placed = {
             int(located[group.at].p) if group.at in located else int(group.at): g
             for g, group in enumerate(X.groups)
@@ -272,41 +267,52 @@ class Outcomes:
             chance = prod((chances[sum(bits)] for bits in table), start=fmpq(1))
             yield chance, [[fmpq(bit) for bit in bits] for bits in table]
 
+    # --- the bounds known beforehand
+
+    def entries(
+        self, gaussian: Mapping[sp.Basic, Any], bit: Any, masks: Mapping[Mask, Any] | None = None
+    ) -> Iterator[dict[sp.Basic, Any]]:
+        """For every outcome of the locations: one entry for all of a Gaussian object, one for labels and masks."""
+        masks = masks or {}
+        for _, located in self._locations():
+            tables: dict[sp.Basic, Any] = dict(located)
+            for variable in self.variables:
+                if variable in self.first_letter:
+                    rows, d = _rows_and_dimension(self.parameters, variable)
+                    table = [[gaussian[variable]] * d for _ in range(rows)]
+                    flat = isinstance(variable, (GaussianFamily, GaussianVector))
+                    tables[variable] = turned(table) if flat else table
+                elif isinstance(variable, (Labels, Mask)):
+                    rows, columns = self.parameters.shape(variable)
+                    tables[variable] = [[masks.get(variable, bit)] * columns for _ in range(rows)]
+            yield tables
+
+    def as_work(self, meter: Meter) -> Iterator[dict[sp.Basic, Any]]:
+        """Entries that only know how many terms they have."""
+        dimensions = {v: _rows_and_dimension(self.parameters, v)[1] for v in self.first_letter}
+        return self.entries({v: Work(d + 1, 1, meter) for v, d in dimensions.items()}, Work(1, 0, meter))
+
+    def as_degrees(self, bounds: Entries) -> Iterator[dict[sp.Basic, Any]]:
+        """Entries that only know their degree in the parameters: a pair of them stands for an entry of Σ."""
+        degrees = {}
+        for variable in self.first_letter:
+            parts = [part for law in _components(bounds, variable) for part in law]
+            parameters = [entry for part in parts for row in part for entry in row]
+            largest = Degree.largest(parameters)
+            common = largest.denominator * len(parameters)
+            degrees[variable] = Degree(largest.numerator + common, common)
+        return self.entries(degrees, Degree(0))
+
     def check_moments(self, expr: sp.Basic) -> None:
         """A mask given by fewer moments than it has entries serves expressions up to that degree in it."""
         for M in self.of_kind(Mask):
-            rows, d = _mask_shape(self.parameters, M)
+            d, given = _mask_shape(self.parameters, M)[1], len(M.law[1])
             if not _is_complete(M, d):
-                raised = [[Degree(1)] * d for _ in range(rows)]
-                tables = self._bare() | {M: turned(raised) if M.is_vector else raised}
-                value = Entries(self.parameters.point, tables).value(expr)
-                degree = Degree.largest([entry for row in rows_of(value) for entry in row])
-                given = len(M.law[1])
-                if degree.numerator > given:
-                    raise ValueError(
-                        f"expected at least {min(d, degree.numerator)} moments of the mask {M.name}, got {given}"
-                    )
-
-    # --- the bounds known beforehand
-
-    def as_work(self, meter: Meter) -> dict[sp.Basic, Any]:
-        """Entries that only know how many terms they have."""
-        gaussian = {
-            variable: self._uniform(variable, Work(self._dimension(variable) + 1, 1, meter))
-            for variable in self.first_letter
-        }
-        return self._bare() | gaussian
-
-    def as_degrees(self, bounds: Entries) -> dict[sp.Basic, Any]:
-        """Entries that only know their degree in the parameters: a pair of them stands for an entry of Σ."""
-        tables = self._bare()
-        for variable in self.first_letter:
-            parts = [part for law in _components(bounds, variable) for part in law]
-            entries = [entry for part in parts for row in part for entry in row]
-            largest = Degree.largest(entries)
-            common = largest.denominator * len(entries)
-            tables[variable] = self._uniform(variable, Degree(largest.numerator + common, common))
-        return tables
+                flat = {variable: Degree(0) for variable in self.first_letter}
+                walks = (Entries(self.parameters.point, t) for t in self.entries(flat, Degree(0), {M: Degree(1)}))
+                degree = Degree.of_entries(walk.value(expr) for walk in walks).numerator
+                if degree > given:
+                    raise ValueError(f"expected at least {min(d, degree)} moments of the mask {M.name}, got {given}")
 
     def degree_of_probability(self, bounds: Entries) -> Degree:
         """A bound for the probability of an outcome."""
@@ -318,27 +324,6 @@ class Outcomes:
             rows, d = _mask_shape(self.parameters, M)
             total = total * Degree.largest(_pattern_chances(bounds, M, d)) ** rows
         return total
-
-    def _dimension(self, variable: sp.Basic) -> int:
-        return _rows_and_dimension(self.parameters, variable)[1]
-
-    def _uniform(self, variable: sp.Basic, entry: Any) -> Table:
-        rows, d = _rows_and_dimension(self.parameters, variable)
-        table = [[entry] * d for _ in range(rows)]
-        return turned(table) if isinstance(variable, (GaussianFamily, GaussianVector)) else table
-
-    def _bare(self) -> dict[sp.Basic, Any]:
-        """Ones everywhere, and location zero."""
-        tables: dict[sp.Basic, Any] = {}
-        for variable in self.variables:
-            if isinstance(variable, Latent):
-                tables[variable] = fmpq(0)
-            elif isinstance(variable, (Labels, Mask)):
-                rows, columns = self.parameters.shape(variable)
-                tables[variable] = [[fmpq(1)] * columns for _ in range(rows)]
-            else:
-                tables[variable] = self._uniform(variable, fmpq(1))
-        return tables
 
 
 def _name(variable: Any) -> str:

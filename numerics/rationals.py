@@ -12,7 +12,7 @@ from typing import Any
 import sympy as sp
 from flint import fmpq, fmpz
 
-__all__ = ["from_rational", "rational", "rational_matrix"]
+__all__ = ["factored", "from_rational", "rational", "rational_matrix"]
 
 
 def rational(given: Any, name: str) -> fmpq:
@@ -73,3 +73,33 @@ def from_rational(number: fmpq) -> sp.Rational:
     1/3
     """
     return sp.Rational(int(number.p), int(number.q))
+
+
+def factored(table: list[list[fmpq]]) -> tuple[list[list[fmpq]], list[fmpq]] | None:
+    """L and D with the symmetric matrix equal to L D Lᵀ, L unit lower triangular and D diagonal, over the rationals.
+
+    None if the matrix is not symmetric, or has no such factors; a covariance always has, with D ≥ 0.
+
+    >>> factored([[fmpq(2), fmpq(1)], [fmpq(1), fmpq(1)]])
+    ([[1, 0], [1/2, 1]], [2, 1/2])
+    >>> factored([[fmpq(0), fmpq(1)], [fmpq(1), fmpq(0)]]) is None
+    True
+    """
+    d = len(table)
+    if any(len(row) != d for row in table) or any(table[i][j] != table[j][i] for i in range(d) for j in range(i)):
+        return None
+    rest = [list(row) for row in table]  # the lower half is kept up to date
+    root = [[fmpq(int(i == j)) for j in range(d)] for i in range(d)]
+    diagonal = []
+    for k in range(d):
+        pivot = rest[k][k]
+        column = [rest[i][k] for i in range(d)]
+        if pivot == 0 and any(column[k + 1 :]):
+            return None
+        for i in range(k + 1, d):
+            if column[i]:
+                factor = root[i][k] = column[i] / pivot
+                for j in range(k + 1, i + 1):
+                    rest[i][j] -= factor * column[j]
+        diagonal.append(pivot)
+    return root, diagonal

@@ -3,7 +3,8 @@
     expression   a sum of terms; scalar, d × d, n × d or d × 1
     term         coefficient · product of scalars [· word of the shape wanted]
     scalar       tr(word) | ⟨word, word⟩ | word of shape 1 × 1 | Σ over tokens of a polynomial | Gaussian scalar
-    word         a product of letters whose shapes fit, closed by a parameter; at times a Hadamard product of two
+    word         a product of letters whose shapes fit, closed by a parameter; at times a Hadamard product of two,
+                 its diagonal, or the entrywise square of a letter
 
 A cast of one to three kinds of random letters is chosen first, so that the same few letters meet again and again:
 whole matrices beside their own rows, a mixture beside its labels, a mask beside what it hides. Whether an
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import sympy as sp
 from hypothesis import assume
 from hypothesis import strategies as st
+from sympy.matrices.expressions.diagonal import DiagonalMatrix
 
 from theory import (
     Dot,
@@ -34,10 +36,11 @@ from theory import (
 )
 from theory.variables import GaussianScalar, RandomRows, Row
 
-n, d = sp.symbols("n d", integer=True, positive=True)
+n, d, K = sp.symbols("n d K", integer=True, positive=True)
 p, rho, s, t = sp.symbols("p rho s t", positive=True)
 r1, r2, r3, r4, r5, r6 = moments = sp.symbols("r1:7", positive=True)
 l, k = sp.symbols("l k", integer=True)
+RANDOM = (RandomRows, Row, GaussianVector, GaussianScalar, Latent)
 ONE, TWO = sp.Integer(1), sp.Integer(2)
 
 A, B, S, T = (sp.MatrixSymbol(name, d, d) for name in "ABST")
@@ -60,6 +63,7 @@ x = GaussianVector("x", d, mean=u, covariance=T)
 y = GaussianVector("y", n, covariance=3)
 Z = MixtureMatrix("Z", n, d, weights=[p, 1 - p], means=[m, u], covariance=S)
 H = MixtureMatrix("H", n, d, weights=[p, 1 - p], means=[m, 0], covariance=[S, t])
+F = MixtureMatrix("F", n, d, weights=sp.MatrixSymbol("f", K, 1), means=sp.MatrixSymbol("c", K, d), covariance=s)
 C = Labels("C", n, [p, 1 - p])
 J = Latent("J", n)
 U = Tokens("U", d, [TokenGroup(1, mean=m, covariance=S, at=J), TokenGroup(n - 1)])
@@ -92,11 +96,12 @@ CASTS = {
     "scalars": Cast((), (a, b, a * b)),
     "mixture": Cast((Z, Z[0, :]), prompts=(Z,)),
     "mixture of different covariances": Cast((H, H[1, :]), prompts=(H,)),
+    "mixture of K components": Cast((F, F[0, :]), prompts=(F,)),
     "labels": Cast((C, C[0, :], Z.labels, Z)),
     "prompt": Cast((U, U[J, :], U[0, :]), prompts=(U,)),
-    "masked matrix": Cast((had(M, X), M, X)),
+    "masked matrix": Cast((had(M, X), M, X), prompts=(M,)),
     "masked mixture": Cast((had(M, Z), Z, M[0, :])),
-    "masked by size": Cast((had(N, Y), N)),
+    "masked by size": Cast((had(N, Y), N), prompts=(N,)),
     **{f"masked vector, {mask.law[0]}": Cast((had(mask, x), mask, x, sp.DiagMatrix(mask))) for mask in MASKS},
 }
 PARAMETERS = (A, A.T, B, S, P, u.T, w.T, sp.Identity(d), sp.OneMatrix(n, 1), S.I)
@@ -115,10 +120,13 @@ def words(draw, letters, start=None, end=None):
     if word[-1].shape[1] != end:
         word.append(CLOSING[word[-1].shape[1], end])
     product = sp.MatMul(*word) if len(word) > 1 else word[0]
-    if draw(st.integers(0, 5)) == 0:
-        partner = [c for c in letters if c.shape == product.shape]
-        product = had(product, draw(st.sampled_from(partner))) if partner else product
-    return product
+    wrap = draw(st.sampled_from(["as it is"] * 5 + ["hadamard", "power", "diagonal"]))
+    if wrap == "hadamard":
+        partners = [c for c in letters if c.shape == product.shape]
+        return had(product, draw(st.sampled_from(partners))) if partners else product
+    if wrap == "diagonal" and product.shape in ((n, n), (d, d)):
+        return DiagonalMatrix(product)
+    return sp.HadamardPower(product, 2) if wrap == "power" and len(word) == 1 else product
 
 
 @st.composite
@@ -158,7 +166,7 @@ def scalars(draw, cast, letters):
         return sp.Trace(draw(words(letters)))
     side = draw(st.sampled_from([n, d]))
     left, right = draw(words(letters, side, ONE)), draw(words(letters, side, ONE))
-    if kind == "form" and not isinstance(left, sp.HadamardProduct):
+    if kind == "form":
         return sp.MatMul(left.T, right)
     return dot(left, right)
 
@@ -207,7 +215,7 @@ def degree_of(term: sp.Basic) -> int:
     """The degree in random letters, a mask times what it hides counting as one."""
     if isinstance(term, (sp.Add, sp.MatAdd)):
         return max(degree_of(arg) for arg in term.args)
-    if isinstance(term, (sp.Pow, sp.MatPow)) and term.exp.is_positive:
+    if isinstance(term, (sp.Pow, sp.MatPow, sp.HadamardPower)) and term.exp.is_positive:
         return int(term.exp) * degree_of(term.base)
     if isinstance(term, (RandomRows, Row, GaussianVector, GaussianScalar)):
         return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -22,7 +22,9 @@ from numerics import (
     entrywise_mean,
     exact_value,
 )
+from numerics.entries import unknowns
 from numerics.entry_bounds import Degree
+from numerics.entrywise import degree_bound
 from theory import (
     GaussianMatrix,
     GaussianVector,
@@ -45,6 +47,9 @@ m, u = sp.MatrixSymbol("m", d, 1), sp.MatrixSymbol("u", d, 1)
 X = GaussianMatrix("X", n, d, mean=m, covariance=S)
 Y = GaussianMatrix("Y", n, d)
 x = GaussianVector("x", d, mean=u, covariance=S)
+MIX = MixtureMatrix("Z", n, d, weights=[p, 1 - p], means=[m, -m], covariance=2)
+I, J = Latent("I", n), Latent("J", n)
+PAIR = Tokens("U", d, [TokenGroup(1, covariance=2, at=I), TokenGroup(1, at=J), TokenGroup(n - 2)])
 tr, had = sp.Trace, sp.HadamardProduct
 R = sp.Rational
 
@@ -71,6 +76,8 @@ VALUES = {A: [[1, 2], [3, 4]], S: [[2, 1], [1, 3]], m: [1, -1], u: [1, 2], d: 2}
         (Labels("C", n, [p, 1 - p]).T * sp.OneMatrix(n, 1), {n: 4, p: R(1, 4)}, sp.Matrix([1, 3])),
         (Latent("J", n) ** 2, {n: 3}, R(5, 3)),
         (sp.KroneckerDelta(Latent("J", n), 1), {n: 3}, R(1, 3)),
+        (s ** Latent("J", n), {n: 3, s: 2}, R(1 + 2 + 4, 3)),
+        (sp.Piecewise((s, sp.Eq(Latent("J", n), 0)), (1, True)), {n: 3, s: 4}, 2),
         (sp.HadamardPower(mask(size=1), 3), {d: 3}, sp.Matrix([R(1, 3)] * 3)),
         (mask(rate=(1, 2)) * mask(rate=(1, 2)).T, {d: 2}, sp.Matrix([[R(1, 3), R(1, 6)], [R(1, 6), R(1, 3)]])),
         (mask(moments=[R(1, 2), R(1, 3)]).T * sp.OneMatrix(d, 1), {d: 3}, R(3, 2)),
@@ -102,6 +109,14 @@ def test_a_token_at_a_latent_location():
     total = sp.Sum(dot(prompt[l, :], prompt[J, :]) ** 2, (l, 0, n - 1))
     assert entrywise_mean(total, {n: 3, d: 2}) == 32 + 2 * 4
     assert entrywise_mean(dot(prompt[0, :], prompt[0, :]), {n: 3, d: 2}) == R(2 * 2 + 2 + 2, 3)
+
+
+def test_tokens_at_two_places_are_different():
+    """A uniform third location meets each of them with probability 1/n."""
+    third = Latent("H", n)
+    assert entrywise_mean(dot(PAIR[I, :], PAIR[J, :]) ** 2, {n: 3, d: 2}) == 2 * 2
+    assert entrywise_mean(dot(PAIR[third, :], PAIR[third, :]), {n: 3, d: 2}) == R(4 + 2 + 2, 3)
+    assert entrywise_mean(sp.KroneckerDelta(I, J) + dot(PAIR[I, :], PAIR[J, :]), {n: 3, d: 2}) == 0
 
 
 def test_groups_come_in_a_random_order():
@@ -148,6 +163,7 @@ def test_a_symbolic_number_of_components():
         (sp.FunctionMatrix(d, 1, sp.Lambda((i, l), sp.KroneckerDelta(i, 1))), sp.Matrix([0, 1])),
         (sp.OneMatrix(1, d) * A, sp.Matrix([[4, 6]])),
         (sp.Piecewise((tr(A), sp.Eq(d, 1)), (tr(A) + 1, True)), 6),
+        (sp.sqrt(n + 2) * sp.Adjoint(A), sp.Matrix([[2, 6], [4, 8]])),
         (sp.FallingFactorial(n, 2) + sp.factorial(d), 4),
         (MatrixElement(A * A, 1, 0), 15),
         (sp.ImmutableDenseMatrix([[tr(A), 1], [n, d]]), sp.Matrix([[5, 1], [2, 2]])),
@@ -342,6 +358,44 @@ def test_degrees_are_not_underestimated(j, k, power):
     assert sp.Poly(denominator, a, b).total_degree() <= bound.denominator
 
 
+@pytest.mark.parametrize(
+    ("expr", "degrees"),
+    [
+        (tr(X.T * X * A) ** 2, {A: 1, m: 1, S: 3}),
+        (quad(x, A) * dot(x, B * u), {A: 1, B: 1, u: 1, S: 3}),
+        (mask(rho=rho).T * A * mask(rho=rho), {A: 1, rho: 1}),
+        (tr(MIX.T * MIX * A), {A: 1, p: 1, m: 1}),
+        ((mask(moments=[s, t]).T * u) ** 2, {s: 1, t: 1, u: 1}),
+        (s ** (2 * Latent("J", n)) * p, {s: 1, p: 1}),
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_degrees_bound_the_mean_on_a_line(expr, degrees):
+    """The mean at points of a random line is a polynomial of at most that degree: differences of it vanish."""
+    rng = np.random.default_rng(5)
+
+    def numbers_on_lines():
+        lines = {symbol: rng.integers(1, 9, (2, 2, 2)) for symbol in degrees}
+        sizes = {letter: 2 for letter in (n, d) if letter in unknowns(expr)}
+        return lambda at: sizes | {symbol: shaped(symbol, start + at * step) for symbol, (start, step) in lines.items()}
+
+    def shaped(symbol, table):
+        if symbol == S:  # L D Lᵀ
+            root = np.array([[1, 0], [table[1, 0], 1]], dtype=object)
+            return (root @ np.diag(table[0].astype(object)) @ root.T).tolist()
+        table = table.astype(object)
+        return table[:, :1].tolist() if symbol in (m, u) else table.tolist() if symbol in (A, B) else table[0, 0]
+
+    values = numbers_on_lines()
+    bound = degree_bound(expr, values(0), degrees)
+    assert bound.denominator == 0
+    means = [entrywise_mean(expr, values(at), formal=True) for at in range(bound.numerator + 2)]
+    assert len(set(means)) > 1
+    for _ in range(bound.numerator + 1):
+        means = [b - a for a, b in pairwise(means)]
+    assert means == [0]
+
+
 def test_a_planted_bug_is_caught(monkeypatch):
     """Patterns of a mask in the wrong order of probabilities."""
     right = numerics.outcomes._pattern_chances
@@ -371,11 +425,18 @@ def test_a_planted_bug_is_caught(monkeypatch):
         (mask(size=n).T * u, {n: 3, u: [1, 2]}, ValueError, "between 0 and 2"),
         ((mask(moments=[R(1, 2)]).T * u) ** 2, {u: [1, 2]}, ValueError, "at least 2 moments"),
         (Labels("C", n, [p, 1 - p]), {n: 1, p: 2}, ValueError, "probabilities"),
+        (dot(PAIR[I, :], PAIR[J, :]), {n: 1, d: 1}, ValueError, "nonnegative sizes"),
         (dot(Y[3, :], Y[0, :]), {n: 2, d: 2}, ValueError, "row 3"),
         (tr(A), {}, ValueError, "missing: A"),
         (tr(A), {A: [[0.5]]}, TypeError, "exact rational"),
         (tr(A), {A: [[1, 2]]}, ValueError, "shape"),
-        (sp.sqrt(s), {s: 2}, ValueError, "whole number"),
+        (sp.sqrt(s), {s: 2}, NotPolynomial, "Pow"),
+        (s**t, {s: 2, t: R(1, 2)}, ValueError, "whole number"),
+        (s ** mask(rho=1)[0, 0], {s: 2, d: 1}, ValueError, "no fixed number"),
+        (sp.KroneckerDelta(dot(Y[0, :], Y[0, :]), 1), {n: 1, d: 1}, NotPolynomial, "indices"),
+        (sp.Piecewise((1, quad(x, A) > 0), (0, True)), {A: [[1]], S: [[1]], u: [0]}, NotPolynomial, "conditions"),
+        (sp.pi * s, {s: 2}, NotPolynomial, "Pi"),
+        (sp.Float(0.5) * s, {s: 2}, NotPolynomial, "Float"),
         (dot(x, x) * dot(GaussianVector("x", d), u), {S: [[1]], u: [1]}, ValueError, "one law"),
         ("x", {}, TypeError, "text"),
     ],

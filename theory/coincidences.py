@@ -16,16 +16,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import product
 from math import factorial
 
 import sympy as sp
+from sympy.functions.combinatorial.numbers import stirling
 
 from .counting import falling_factorial, set_partitions
 from .index_graph import EQUAL, Factor, Vertex
 from .variables import GaussianMatrix, Latent, MixtureMatrix, RandomRows
 
-__all__ = ["RowLaw", "coincidences", "equalities", "row_laws"]
+__all__ = ["RowLaw", "coincidences", "equalities", "is_tied", "merged_weight", "row_laws"]
+
+
+def is_tied(v: int, busy: set[int], vertices: Sequence[Vertex]) -> bool:
+    """Whether an index carries something else, is an index of the result, or is pinned."""
+    return v in busy or bool(vertices[v].opens) or vertices[v].pin is not None
 
 
 def coincidences(
@@ -37,12 +44,12 @@ def coincidences(
     that differ are written by equalities (Möbius).
     """
 
-    def is_tied(v: int) -> bool:
-        return v in busy or bool(vertices[v].opens) or vertices[v].pin is not None
+    def holds_tied(block: list[int]) -> bool:
+        return any(is_tied(v, busy, vertices) for v in block)
 
     for blocks in set_partitions(list(carriers)):
-        tied = [block for block in blocks if any(map(is_tied, block))]
-        free = [block for block in blocks if not any(map(is_tied, block))]
+        tied = [block for block in blocks if holds_tied(block)]
+        free = [block for block in blocks if not holds_tied(block)]
         after = list(vertices)
         for block in free:
             for v in block:
@@ -58,6 +65,28 @@ def coincidences(
                 heads = [block[0] for block in group]
                 across += equalities(heads[:-1], heads[1:])
             yield sign * number, [*within, *across], blocks, after
+
+
+@cache
+def merged_weight(sizes: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """(j, c) with Σ_j c r_j the weight of equal indices in blocks of the given sizes, r_j the mean at j positions.
+
+        E f_{i₁} ⋯ f_{i_r} = Σ_τ [equal within blocks of τ] Σ_{π ≤ τ} μ(π, τ) r_{|π|}
+
+    A block of size t splits into m blocks in S(t, m) ways, Stirling's numbers of the second kind.
+
+    >>> merged_weight((2,))  # r₁ − r₂
+    ((1, 1), (2, -1))
+    """
+    total = {0: 1}
+    for size in sizes:
+        ways = {m: int(stirling(size, m)) * (-1) ** (m - 1) * factorial(m - 1) for m in range(1, size + 1)}
+        joined: dict[int, int] = {}
+        for j, c in total.items():
+            for m, w in ways.items():
+                joined[j + m] = joined.get(j + m, 0) + c * w
+        total = joined
+    return tuple(sorted(total.items()))
 
 
 def equalities(first: Iterable[int], second: Iterable[int]) -> list[Factor]:

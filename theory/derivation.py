@@ -20,6 +20,7 @@ from .expectation import (
     as_scalar,
     check_finite_numbers,
     check_one_law_a_name,
+    check_shapes,
     is_of_matrices,
     moments_of,
     reads_as_words,
@@ -165,6 +166,7 @@ def _derive_matrices(expr: sp.Expr, known: dict[sp.Expr, sp.Expr]) -> Derivation
         raise NoClosedForm(f"expected an expression in matrices, got a matrix of entries; derive each entry: {expr}")
     check_finite_numbers(expr)
     check_one_law_a_name(expr)
+    check_shapes(expr)
     evaluation = Evaluation(known=known)
     conditions = size_conditions(expr)
     lines: list[tuple[str, sp.Expr]]

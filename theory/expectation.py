@@ -14,8 +14,9 @@ jointly Gaussian scalars, to which `gaussian` applies its rules until none is le
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import sympy as sp
@@ -38,7 +39,7 @@ from .gaussian import (
 )
 from .graph_expectation import graph_expectation
 from .graph_reading import matrix_shape
-from .reading import Monomial, degree, is_random, linear, polynomial, random_sources, read
+from .reading import Monomial, degree, has_random_middle, is_random, linear, polynomial, random_sources, read
 from .special import NormalCDF
 from .tilting import tilt, tilted_source, without_tilted
 from .token_functions import ENTRYWISE
@@ -57,7 +58,7 @@ from .variables import (
     trace,
 )
 from .wick import matrix_expectation
-from .words import exact
+from .words import covariances, exact
 
 __all__ = [
     "E",
@@ -67,6 +68,7 @@ __all__ = [
     "as_scalar",
     "check_finite_numbers",
     "check_one_law_a_name",
+    "check_shapes",
     "is_of_matrices",
     "moments_of",
     "reads_as_words",
@@ -136,7 +138,7 @@ class MatrixExpectation(sp.MatrixExpr):
         return text if exp is None else rf"{text}^{{{exp}}}"
 
 
-def E(expr: Any) -> sp.Expr:
+def E(expr: Any, *, symmetric: Iterable[sp.Expr] = ()) -> sp.Expr:
     """The expectation of a scalar expression in random symbols, in closed form.
 
         E a = mean,   E erf(λa) = erf(λμ/√(1 + 2λ²s)),   E Σ_ℓ f(X_ℓ) = L E f(X₁),   …
@@ -148,7 +150,8 @@ def E(expr: Any) -> sp.Expr:
 
     Args:
         expr: a scalar expression, or a matrix expression; polynomials in whole Gaussian matrices are
-            read as words (`matrix_expectation`).
+            read as words (`matrix_expectation`), what words do not reach as index graphs (`graph_expectation`).
+        symmetric: parameters that are symmetric; the covariances of the laws are in any case.
 
     Returns:
         An expression free of random symbols. Conditions under which it holds (a finite mean, a
@@ -157,7 +160,7 @@ def E(expr: Any) -> sp.Expr:
     Raises:
         InfiniteExpectation: if the mean is decidably infinite; the message names the term.
         NoClosedForm: if no rule applies; the message names what stood in the way.
-        ValueError: if one name carries two laws.
+        ValueError: if one name carries two laws, or shapes do not fit.
 
     >>> from .variables import gaussians
     >>> mu, s, r, t, lam = sp.symbols("mu s r t lam", positive=True)
@@ -173,9 +176,11 @@ def E(expr: Any) -> sp.Expr:
     >>> E(X.T*X*A*X.T*X)
     n**2*S*A*S + n*S*A.T*S + (n*Trace(A*S))*S
     """
+    if isinstance(expr, sp.MatrixBase):
+        expr = expr.as_immutable()
     if isinstance(expr, sp.Basic) and not is_random(expr) and matrix_shape(expr) is not None:
         return exact(expr)
-    return Evaluation().value(expr)
+    return Evaluation(symmetric=frozenset(symmetric)).value(expr)
 
 
 def is_of_matrices(expr: Any) -> bool:
@@ -190,7 +195,9 @@ def is_of_matrices(expr: Any) -> bool:
 def _holds_matrices(expr: sp.Basic) -> bool:
     if isinstance(expr, Row):
         return not isinstance(expr.matrix, TokenMatrix)
-    if isinstance(expr, RandomRows) or (isinstance(expr, (sp.Trace, *ENTRYWISE)) and is_random(expr)):
+    if isinstance(expr, RandomRows) or (isinstance(expr, (sp.Trace, MatrixElement, *ENTRYWISE)) and is_random(expr)):
+        return True
+    if isinstance(expr, Dot) and has_random_middle(expr):
         return True
     return any(_holds_matrices(arg) for arg in expr.args) if not isinstance(expr, Latent) else False
 
@@ -201,6 +208,10 @@ def reads_as_words(expr: sp.Basic) -> bool:
         return True
     if isinstance(expr, (GaussianScalar, GaussianVector, GaussianMatrix)):
         return True
+    if isinstance(expr, MatrixElement) and (is_random(expr.i) or is_random(expr.j)):
+        return False
+    if isinstance(expr, sp.MatrixBase):
+        return False
     if isinstance(expr, Row):
         return isinstance(expr.matrix, GaussianMatrix) and not is_random(expr.index)
     if isinstance(expr, (sp.Pow, sp.MatPow)):
@@ -232,9 +243,16 @@ class Evaluation:
     memory: dict[Moment, dict[Base, sp.Expr]] = field(default_factory=dict)
     conditions: list[sp.Basic] = field(default_factory=list)
     has_tilted: bool = False
+    symmetric: frozenset[sp.Expr] = frozenset()
 
     def value(self, expr: Any) -> sp.Expr:
         """E[expr] as an expression."""
+        mean = self._value(expr)
+        if mean.has(sp.nan, sp.zoo):
+            raise NoClosedForm(f"the rules reach no number for {expr}, but {mean}: a law divides by zero there")
+        return mean
+
+    def _value(self, expr: Any) -> sp.Expr:
         if is_of_matrices(expr):
             return self.value_of_matrices(expr)
         try:
@@ -256,11 +274,12 @@ class Evaluation:
             return means[0, 0] if expr.shape == (1, 1) else means.as_immutable()
         check_finite_numbers(expr)
         check_one_law_a_name(expr)
+        check_shapes(expr)
         self.conditions.extend(size_conditions(expr))
         if reads_as_words(expr):
-            mean = matrix_expectation(expr, scalars=self.value_of_scalar)
+            mean = matrix_expectation(expr, symmetric=self.symmetric, scalars=self.value_of_scalar)
         else:
-            mean = graph_expectation(expr, self.value_of_scalar, conditions=self.conditions)
+            mean = graph_expectation(expr, self.value_of_scalar, self.symmetric, self.conditions)
         return mean.xreplace(dict(self.known))
 
     def value_of_scalar(self, expr: Any) -> sp.Expr:
@@ -310,7 +329,7 @@ class Evaluation:
             monomial, coefficient = pending.popitem()
             source = tilted_source(monomial.exponent) if monomial.exponent != 0 else None
             if source is not None:
-                step = tilt(monomial.exponent, source)
+                step = tilt(monomial.exponent, source, self.symmetric | covariances(monomial.exponent))
                 self.conditions.extend(step.conditions)
                 self.has_tilted = True
                 moved = step.moved(replace(monomial, exponent=sp.Integer(0)).expr())
@@ -774,6 +793,35 @@ def _scalar_of_matrix(matrix: sp.Expr) -> sp.Expr:
             return coefficient * dot(factors[0], sp.MatMul(*factors[1:]))
         return coefficient * _scalar_of_matrix(factors[0])
     raise NoClosedForm(f"no rule for the 1 × 1 matrix {matrix}")
+
+
+def check_shapes(expr: sp.Basic) -> None:
+    """Refuse products and sums of matrices whose shapes differ; sympy lets symbolic sizes pass.
+
+    Raises:
+        ValueError: with the two shapes.
+    """
+    for node in sp.preorder_traversal(expr):
+        if isinstance(node, sp.MatMul):
+            factors = node.as_coeff_matrices()[1]
+            pairs = [(first.shape[1], second.shape[0], first, second) for first, second in pairwise(factors)]
+        elif isinstance(node, (sp.MatAdd, sp.HadamardProduct)):
+            pairs = [
+                (size, other, first, second)
+                for first, second in pairwise(node.args)
+                for size, other in zip(first.shape, second.shape, strict=True)
+            ]
+        elif isinstance(node, (sp.Trace, sp.MatPow, sp.DiagonalOf)) and getattr(node.args[0], "is_Matrix", False):
+            (rows, columns), matrix = node.args[0].shape, node.args[0]
+            pairs = [(rows, columns, matrix, matrix)]
+        else:
+            continue
+        for size, other, first, second in pairs:
+            if size != other and sp.expand(size - other) != 0:
+                raise ValueError(
+                    f"expected matrices whose shapes fit in {node}, got {first} of shape {first.shape} "
+                    + (f"and {second} of shape {second.shape}" if first is not second else "which is not square")
+                )
 
 
 def check_one_law_a_name(expr: sp.Expr) -> None:

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from .coincidences import coincidences, equalities, row_laws
+from .coincidences import coincidences, equalities, is_tied, merged_weight, row_laws
+from .counting import set_partitions
 from .gaussian import NoClosedForm
 from .graph_reading import GraphReader, Polynomial, collected, matrix_shape, read_graphs
 from .graph_writing import graph_expr, graph_parts, parted
@@ -463,8 +464,30 @@ class GraphAverage:
         carriers = [f.ends[0] for f in graph.factors if f.letter == mask]
         others = [f for f in graph.factors if f.letter != mask]
         busy = {v for f in others for v in f.ends}
+        if all(is_tied(v, busy, graph.vertices) for v in carriers):
+            yield from self._over_tied_entries(graph, mask, carriers, others)
+            return
         for number, joins, blocks, vertices in coincidences(carriers, busy, graph.vertices):
-            yield number * mask.moment(len(blocks)), [*others, *joins], vertices
+            yield number * self._moment(mask, len(blocks)), [*others, *joins], vertices
+
+    def _over_tied_entries(
+        self, graph: Graph, mask: Mask, carriers: list[int], others: list[Factor]
+    ) -> Iterator[Draft]:
+        """The same where no index is free: one term for each way in which some are equal."""
+        for blocks in set_partitions(carriers):
+            weight = merged_weight(tuple(sorted(map(len, blocks))))
+            coefficient = sp.Add(*(c * self._moment(mask, j) for j, c in weight))
+            if (coefficient := sp.expand(coefficient)) != 0:
+                joins = [equality for block in blocks for equality in equalities(block[:-1], block[1:])]
+                mention = [Factor(ONE, (v,)) for v in carriers]
+                yield coefficient, [*others, *joins, *mention], list(graph.vertices)
+
+    def _moment(self, mask: Mask, j: int) -> sp.Expr:
+        """r_j, with the condition that a row has j different entries where the law divides by it."""
+        size = mask.args[1]
+        if mask.law[0] == "size" and j > 1 and not size.is_number:
+            self.conditions.append(sp.Ge(size, j))
+        return mask.moment(j)
 
     def _over_rows(self, graph: Graph, mask: Mask) -> Iterator[Draft]:
         inside = [f for f in graph.factors if f.letter == mask]

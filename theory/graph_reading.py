@@ -166,15 +166,18 @@ class GraphReader:
         if isinstance(expr, sp.Sum):
             return self.sum(expr, self.scalar)
         if isinstance(expr, sp.KroneckerDelta):
-            first, second = (self.bound.get(arg) for arg in expr.args[:2])
-            if first is not None and second is not None:
-                return [(sp.Integer(1), (Factor(EQUAL, (first, second)),))]
-            known = next((v for v in (first, second) if v is not None), None)
-            if known is None:
+            size = next((size for arg in expr.args[:2] if (size := self.range_of(arg)) is not None), None)
+            if size is None:
                 raise NoClosedForm(f"no rule for {expr} outside of a sum over tokens")
-            other = next(arg for arg in expr.args[:2] if arg not in self.bound)
-            return [(sp.Integer(1), (Factor(EQUAL, (known, self.place(other, self.vertices[known].size))),))]
+            ends = tuple(self.place(arg, size) for arg in expr.args[:2])
+            return [(sp.Integer(1), (Factor(EQUAL, ends),))]
         return [(sp.Integer(1), (self.function(expr),))]
+
+    def range_of(self, position: sp.Expr) -> sp.Expr | None:
+        """The number of positions of a bound index or a location; None where it is not known."""
+        if position in self.bound:
+            return self.vertices[self.bound[position]].size
+        return position.size if isinstance(position, Latent) else None
 
     def takes_part(self, expr: sp.Basic) -> bool:
         """Whether an expression is random or depends on a bound index."""
@@ -277,6 +280,8 @@ class GraphReader:
             return [(one, (Factor(expr, (i, j)),))]
         if isinstance(expr, sp.FunctionMatrix) and (index := unit_index(expr)) is not None:
             return [(one, (Factor(EQUAL, (i, self.place(index, expr.shape[0]))),))]
+        if isinstance(expr, sp.MatrixBase) and is_random(expr):
+            return self.entries(expr, i, j)
         if isinstance(expr, sp.MatPow) and expr.exp.is_Integer and expr.exp >= 0:
             if expr.exp > LARGEST_POWER:
                 raise NoClosedForm(f"expected a matrix power of at most {LARGEST_POWER}, got {expr}")
@@ -285,7 +290,9 @@ class GraphReader:
             return self.chain(sp.MatMul(*[expr.base] * int(expr.exp), evaluate=False), i, j)
         if is_random(expr):
             if isinstance(expr, (sp.Inverse, sp.MatPow)):
-                raise NoClosedForm(f"no rule for a random matrix inside an inverse: {expr}")
+                raise NoClosedForm(
+                    f"no rule for a random matrix inside an inverse or a power other than a whole one: {expr}"
+                )
             raise NoClosedForm(f"no rule for random matrices inside {type(expr).__name__}: {expr}")
         return [self.constant(expr, i, j)]
 
@@ -299,6 +306,18 @@ class GraphReader:
             parts.append(self.matrix(factor, left, right))
             left = right
         return self.products(parts)
+
+    def entries(self, matrix: sp.MatrixBase, i: int, j: int) -> list[Draft]:
+        """A matrix of random entries: each at its own pinned position."""
+        drafts: list[Draft] = []
+        for (a, b), entry in matrix.todok().items():
+            rows, columns = map(sp.Integer, matrix.shape)
+            at = (
+                Factor(EQUAL, (i, self.place(sp.Integer(a), rows))),
+                Factor(EQUAL, (j, self.place(sp.Integer(b), columns))),
+            )
+            drafts += [(c, (*factors, *at)) for c, factors in self.scalar(entry)]
+        return drafts
 
     def constant(self, matrix: sp.Expr, i: int, j: int) -> Draft:
         """The entry of a parameter; an index that has one position only is left out."""

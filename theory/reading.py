@@ -23,7 +23,7 @@ from .gaussian import NoClosedForm
 from .special import NormalCDF
 from .variables import Dot, GaussianScalar, GaussianVector, Latent, RandomRows, Row
 
-__all__ = ["Monomial", "is_random", "linear", "polynomial", "random_sources", "read"]
+__all__ = ["Monomial", "has_random_middle", "is_random", "linear", "polynomial", "random_sources", "read"]
 
 RANDOM = (GaussianScalar, GaussianVector, Row, RandomRows, Latent)
 GATES = (sp.erf, sp.erfc, sp.sign, sp.Heaviside, NormalCDF, sp.DiracDelta)
@@ -210,10 +210,22 @@ def linear(expr: sp.Expr) -> tuple[dict[sp.Expr, sp.Expr], sp.Expr] | None:
 
 
 def degree(node: sp.Expr) -> int:
-    """1 for a Gaussian scalar or ⟨x, u⟩, 2 for a form with randomness on both sides."""
+    """1 for a Gaussian scalar or ⟨x, u⟩, 2 for a form with randomness on both sides, 3 with more of it between."""
     if isinstance(node, Dot):
-        return int(is_random(node.left)) + int(is_random(node.right))
+        return 3 if has_random_middle(node) else int(is_random(node.left)) + int(is_random(node.right))
     return 1
+
+
+def has_random_middle(node: Dot) -> bool:
+    """Whether a form ⟨u, A₁⋯A_r v⟩ has something random among the matrices.
+
+    >>> from .variables import dot
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> x, k = GaussianVector("x", d), sp.MatrixSymbol("k", d, 1)
+    >>> has_random_middle(dot(x, k)), has_random_middle(dot(k, x*x.T*k))
+    (False, True)
+    """
+    return isinstance(node.right, sp.MatMul) and any(map(is_random, node.right.args[:-1]))
 
 
 def _read_gate(expr: sp.Expr) -> Terms:

@@ -49,7 +49,7 @@ class PositiveSpectrum(Boolean):
 
 
 class TiltedCovariance(sp.MatrixExpr):
-    """Σ̃ = (I − ΣW)⁻¹Σ as one symmetric letter.
+    """Σ̃ = (I − ΣW)⁻¹Σ as one symmetric letter, which no rewriting looks into.
 
     >>> d = sp.Symbol("d", integer=True, positive=True)
     >>> S, W = sp.MatrixSymbol("S", d, d), sp.MatrixSymbol("W", d, d)
@@ -58,11 +58,31 @@ class TiltedCovariance(sp.MatrixExpr):
     """
 
     is_commutative = False
+    is_Atom = True
+
+    law: tuple[sp.Expr, sp.Expr]
+
+    def __new__(cls, covariance: sp.Expr, form: sp.Expr) -> TiltedCovariance:
+        letter = super().__new__(cls)
+        letter.law = (covariance, form)
+        return letter
+
+    def _hashable_content(self) -> tuple[sp.Expr, sp.Expr]:
+        return self.law
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """The symbols of Σ and W."""
+        return self.law[0].free_symbols | self.law[1].free_symbols
+
+    def sort_key(self, order: Any = None) -> Any:
+        inside = (2, tuple(part.sort_key(order) for part in self.law))
+        return self.class_key(), inside, sp.S.One.sort_key(), sp.S.One
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
         """(d, d)."""
-        return self.args[0].shape
+        return self.law[0].shape
 
     def _eval_transpose(self) -> sp.Expr:
         return self
@@ -72,9 +92,15 @@ class TiltedCovariance(sp.MatrixExpr):
 
     def written_out(self) -> sp.Expr:
         """(I − ΣW)⁻¹Σ as a product."""
-        covariance, form = self.args
+        covariance, form = self.law
         inverse = sp.Inverse(_complement(covariance, form))
         return inverse if isinstance(covariance, sp.Identity) else inverse * covariance
+
+    def _sympystr(self, printer: Any) -> str:
+        return str(printer._print(self.written_out()))
+
+    def _latex(self, printer: Any) -> str:
+        return str(printer._print(self.written_out()))
 
 
 def without_tilted(expr: sp.Expr) -> sp.Expr:
@@ -177,6 +203,8 @@ def _read(
             if is_random(outside):
                 raise NoClosedForm(f"no rule for the exponential of {exponent}, which is no quadratic form")
             matrix = _matrix_of(inside[0])
+            if is_random(matrix):
+                raise NoClosedForm(f"no rule for the exponential of {exponent}, which is no quadratic form")
             is_even = matrix in symmetric or isinstance(matrix, sp.Identity) or sp.Transpose(matrix).doit() == matrix
             quadratic.append(outside * 2 * matrix if is_even else outside * (matrix + sp.Transpose(matrix)))
         elif len(inside) == 1:

@@ -144,8 +144,8 @@ def gaussians(names: str, *, mean: Sequence[Any] | None = None, covariance: Any 
     parts = names.replace(",", " ").split()
     if not parts:
         raise ValueError(f"expected at least one name, got names={names!r}")
-    if len(set(parts)) != len(parts):
-        raise ValueError(f"expected distinct names, got names={names!r}")
+    if len(set(parts)) != len(parts) or any("~" in part for part in parts):
+        raise ValueError(f"expected distinct names without a tilde, got names={names!r}")
     means = (
         [sp.Integer(0)] * len(parts) if mean is None else [_exact(entry, "mean") for entry in _entries(mean, "mean")]
     )
@@ -196,8 +196,14 @@ def _exact_matrix(given: Any) -> Any:
 def _check_size(value: Any, name: str) -> sp.Expr:
     if isinstance(value, str):
         raise TypeError(f"expected a number or a symbol for {name}, got the text {name}={value!r}")
-    size = sp.sympify(value, strict=True)
-    if size.is_number and not (size.is_integer and size.is_positive):
+    size = None if value is None or isinstance(value, bool) else sp.sympify(value, strict=True)
+    if not isinstance(size, sp.Expr):
+        raise TypeError(f"expected a number or a symbol for {name}, got {name}={value!r}")
+    if (
+        (size.is_number and not (size.is_integer and size.is_positive))
+        or size.is_nonpositive
+        or size.is_integer is False
+    ):
         raise ValueError(f"expected a positive integer or a symbol for {name}, got {name}={value!r}")
     return size
 
@@ -243,17 +249,29 @@ def _check_covariance(covariance: Any, d: sp.Expr) -> sp.Expr:
     if isinstance(covariance, (list, tuple, sp.MatrixBase)) or type(covariance).__module__ == "numpy":
         size = int(d) if d.is_Integer else None
         return validate_covariance(_exact_matrix(covariance), name="covariance", size=size)
+    if isinstance(covariance, str):
+        raise TypeError(f"expected a matrix or a number as covariance, got the text {covariance!r}")
     value = sp.sympify(covariance, strict=True)
     _refuse_random(value, "covariance")
     if not getattr(value, "is_Matrix", False):
+        if value.is_real is False:
+            raise ValueError(f"expected a real variance, got covariance={covariance}")
         if value.is_negative:
             raise ValueError(f"expected a nonnegative variance, got covariance={covariance}")
         return value * sp.Identity(d)
     if value.shape != (d, d):
         raise ValueError(f"expected a covariance of shape ({d}, {d}), got {covariance} with shape {value.shape}")
     coefficient, matrix = value.as_coeff_mmul() if isinstance(value, sp.MatMul) else (sp.Integer(1), value)
-    if isinstance(matrix, sp.Identity) and coefficient.is_negative:
-        raise ValueError(f"expected a nonnegative variance, got covariance={covariance}")
+    factors = list(matrix.args) if isinstance(matrix, sp.MatMul) else [matrix]
+    turned = [_transpose(factor) for factor in reversed(factors)]
+    middle = len(factors) // 2 if len(factors) % 2 else None
+    if any(a != b for i, (a, b) in enumerate(zip(factors, turned, strict=True)) if i != middle):
+        raise ValueError(
+            f"expected a symmetric covariance, got {covariance}, a product that reads another way backwards; "
+            "give it as a symbol of its own, or as A*S*A.T"
+        )
+    if coefficient.is_negative and (middle is None or isinstance(factors[middle], sp.Identity)):
+        raise ValueError(f"expected a positive semidefinite covariance, got covariance={covariance}")
     return value
 
 
@@ -330,6 +348,8 @@ class GaussianVector(_RandomMatrix):
         return self.args[3]
 
     def _entry(self, i: Any, j: Any, **kwargs: Any) -> sp.Expr:
+        if not (self.shape[0].is_Integer and sp.sympify(i, strict=True).is_Integer):
+            return MatrixElement(self, i, j)
         return dot(self, _unit_vector(self.shape[0], i))
 
 
@@ -428,15 +448,24 @@ class RandomRows(_RandomMatrix):
         row, column = key
         if isinstance(row, slice):
             raise IndexError(f"expected a single row {self.name}[l, :], got a slice of rows")
+        if isinstance(row, str) or isinstance(column, str):
+            raise TypeError(f"expected numbers or symbols in {self.name}[l, j], got {self.name}[{row!r}, {column!r}]")
         position, rows = sp.sympify(row, strict=True), self.shape[0]
-        if position.is_negative or (position.is_number and (position - rows).is_nonnegative):
+        if position.is_negative or (position - rows).is_nonnegative:
             raise IndexError(f"expected a row between 0 and {rows - 1} of {self.name}, got {row}")
+        if position.is_integer is False or isinstance(position, GaussianScalar):
+            raise IndexError(f"expected a whole number, an index or a location as a row of {self.name}, got {row}")
         token = Row(self, row)
         if isinstance(column, slice):
             if column != slice(None):
                 raise IndexError(f"expected the whole row {self.name}[l, :], got the slice {column}")
             return token
-        return dot(token, _unit_vector(self.dimension, column))
+        return self._entry(position, column)
+
+    def _entry(self, i: Any, j: Any, **kwargs: Any) -> sp.Expr:
+        if not (sp.sympify(self.dimension, strict=True).is_Integer and sp.sympify(j, strict=True).is_Integer):
+            return MatrixElement(self, i, j)
+        return dot(Row(self, i), _unit_vector(self.dimension, j))
 
 
 class TokenMatrix(RandomRows):
@@ -568,7 +597,7 @@ class Row(sp.MatrixExpr):
         return self
 
     def _entry(self, i: Any, j: Any, **kwargs: Any) -> sp.Expr:
-        return dot(self, _unit_vector(self.matrix.dimension, j))
+        return self.matrix._entry(self.index, j)
 
     def _sympystr(self, printer: Any) -> str:
         return f"{self.matrix.name}[{printer._print(self.index)}, :]"
@@ -671,7 +700,7 @@ class MixtureMatrix(RandomRows):
     @property
     def labels(self) -> Labels:
         """The one-hot labels C of its rows."""
-        return Labels(f"{self.name}_labels", self.shape[0], self.weights)
+        return Labels(Str(f"{self.name}~labels"), self.shape[0], self.weights)
 
     def component(self, k: int) -> tuple[sp.Expr, sp.Expr]:
         """Mean and covariance of one component, for a number K of components."""
@@ -750,6 +779,8 @@ class Mask(RandomRows):
             ValueError: if the law was given by fewer moments.
         """
         kind, parameters = self.law
+        if (self.args[1] - j).is_negative:
+            return sp.Integer(0)  # a row has no j different entries
         if kind == "rho":
             return parameters[0] ** j
         if kind == "size":
@@ -834,6 +865,21 @@ def _is_matrix_of_numbers(given: Any, d: sp.Expr) -> bool:
     )
 
 
+def _check_patterns(d: sp.Expr, moments: list[sp.Expr], given: Any) -> None:
+    """No pattern of observed and missing entries has a negative probability: Σ_i (−1)^i C(k, i) r_{j+i} ≥ 0."""
+    differences = list(moments)
+    for missing in range(1, len(moments)):
+        differences = [earlier - later for earlier, later in pairwise(differences)]
+        if (d - missing).is_negative:
+            return
+        negative = next((j for j, p in enumerate(differences) if sp.expand(p).is_negative), None)
+        if negative is not None:
+            raise ValueError(
+                f"expected moments of a law, got moments={given}: {negative} given entries observed and {missing} "
+                f"missing would have the probability {sp.expand(differences[negative])}"
+            )
+
+
 def _check_mask_law(d: sp.Expr, given: dict[str, Any]) -> sp.Tuple:
     """The one law that was given, its parameters within their ranges where that can be told."""
     laws = {kind: value for kind, value in given.items() if value is not None}
@@ -858,6 +904,8 @@ def _check_mask_law(d: sp.Expr, given: dict[str, Any]) -> sp.Tuple:
         steps = [sp.Integer(1), *parameters, sp.Integer(0)]
         if any((later - earlier).is_positive for earlier, later in pairwise(steps)):
             raise ValueError(f"expected probabilities 1 >= r1 >= r2 >= ... >= 0, got {kind}={value}")
+        if kind == "moments":
+            _check_patterns(d, steps[:-1], value)
     return sp.Tuple(Str(kind), *parameters)
 
 
@@ -1035,6 +1083,8 @@ def _matrix_terms(expr: sp.Expr) -> list[tuple[sp.Expr, list[sp.Expr]]]:
         return terms
     if isinstance(expr, sp.MatPow) and expr.exp.is_Integer and expr.exp > 0:
         return _matrix_terms(sp.MatMul(*[expr.base] * int(expr.exp)))
+    if isinstance(expr, sp.Transpose) and isinstance(expr.arg, sp.Transpose):
+        return _matrix_terms(expr.arg.arg)
     if isinstance(expr, sp.Transpose) and isinstance(expr.arg, (sp.MatAdd, sp.MatMul, sp.MatPow)):
         return [(c, [_transpose(A) for A in reversed(word)]) for c, word in _matrix_terms(expr.arg)]
     if isinstance(expr, sp.MatrixBase):
@@ -1079,6 +1129,9 @@ def linear_part(node: Dot, vector: sp.Expr, symmetric: frozenset[sp.Expr] = froz
     """
     if node.left == vector:
         return node.right
+    last = node.right.args[-1] if isinstance(node.right, sp.MatMul) else node.right
+    if last != vector:
+        raise NotImplementedError(f"no rule for the form {node}, in which {vector} stands at neither end")
     word = list(node.right.args[:-1]) if isinstance(node.right, sp.MatMul) else []
     flipped = [_transpose(A, symmetric) for A in reversed(word)]
     return sp.MatMul(*flipped, node.left) if flipped else node.left
