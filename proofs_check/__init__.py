@@ -16,6 +16,9 @@ from .monte_carlo import MonteCarloAgreement, agreement_of_expectation  # isort:
 from .property_based import PropertyBasedAgreement, assert_agrees  # isort: skip
 from .stationary_check import CertifiedZeros  # isort: skip
 from .frequency_check import BinomialFrequency  # isort: skip
+from .formula import FormulaError, Limits, Vocabulary, read_formula, read_latex, read_statement  # isort: skip
+from .claims_file import parse_claims, read_claims  # isort: skip
+from .guarded import guarded  # isort: skip
 from .report import Report, verify  # isort: skip
 from .studies import studies  # isort: skip
 
@@ -27,6 +30,8 @@ __all__ = [
     "Claim",
     "Context",
     "Evidence",
+    "FormulaError",
+    "Limits",
     "MonteCarloAgreement",
     "Outcome",
     "PropertyBasedAgreement",
@@ -34,10 +39,17 @@ __all__ = [
     "Study",
     "SymbolicIdentity",
     "Verdict",
+    "Vocabulary",
     "Witness",
     "agreement_of_expectation",
     "assert_agrees",
     "claim",
+    "guarded",
+    "parse_claims",
+    "read_claims",
+    "read_formula",
+    "read_latex",
+    "read_statement",
     "studies",
     "verify",
 ]

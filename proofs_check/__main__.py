@@ -1,4 +1,4 @@
-"""The command line: `python -m proofs_check list | verify | derive | latex`.
+"""The command line: `python -m proofs_check list | verify | check | derive | latex`.
 
 Exit codes: 0 every claim met its expectation, 1 a claim did not, 2 wrong use, 3 a claim that should
 be decided is undecided (1 beats 3).
@@ -22,6 +22,8 @@ from rich.text import Text
 from theory.latex import document
 
 from .claim import Claim, Study
+from .claims_file import read_claims
+from .formula.limits import FormulaError
 from .report import STANDING_COLORS, Line, Report, verify
 from .studies import studies
 
@@ -67,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     checking.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="root seed (0)")
     checking.add_argument("--workers", type=_at_least(1), default=1, metavar="N", help="processes (1)")
     checking.set_defaults(run=_verify)
+
+    reading = commands.add_parser("check", help="check the claims of a file")
+    reading.add_argument("file", type=Path, metavar="FILE", help="claims in TOML, such as draft.claims.toml")
+    reading.add_argument("--json", type=Path, metavar="F", help="write the report to a file as JSON")
+    reading.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="root seed (0)")
+    reading.set_defaults(run=_check, workers=1)
 
     deriving = commands.add_parser("derive", help="the derivations of a study, step by step")
     deriving.add_argument("studies", nargs=1, metavar="STUDY")
@@ -156,6 +164,14 @@ def _verify(options: argparse.Namespace, chosen: list[Study]) -> int:
     if options.json is not None:
         report.to_json(options.json)
     return report.exit_code
+
+
+def _check(options: argparse.Namespace, chosen: list[Study]) -> int:
+    try:
+        study = read_claims(options.file)
+    except (FormulaError, OSError) as error:
+        return _wrong_use(f"{options.file}: {error}")
+    return _verify(options, [study])
 
 
 def _print_plainly(line: Line, width: int) -> None:

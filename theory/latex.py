@@ -27,7 +27,7 @@ from sympy.printing.precedence import PRECEDENCE
 
 from .letters import function_name, sentence_to_latex, symbol_name
 
-__all__ = ["chain", "document", "related", "sentence_to_latex", "to_latex"]
+__all__ = ["chain", "document", "names_shown", "related", "sentence_to_latex", "to_latex"]
 
 LINE = 90  # characters of rendered width: a line of a page, or of a notebook cell
 
@@ -41,10 +41,12 @@ class _Printer(LatexPrinter):
     """
 
     def __init__(self) -> None:
-        super().__init__({"inv_trig_style": "full"})
-        self.shown: dict[str, Any] = {}
+        super().__init__({"inv_trig_style": "full", "imaginary_unit": "ri"})
+        self.shown: dict[str, Any] = {"e": sp.E, r"\pi": sp.pi}  # a symbol e is none of e^{x}
 
     def _print(self, expr: Any, **kwargs: Any) -> str:
+        if _is_random_scalar(expr):  # its law is its identity: two laws under one name are told apart
+            return self._told_apart(expr.name, expr)
         before = dict(self.shown) if getattr(expr, "bound_symbols", None) else None
         text = super()._print(expr, **kwargs)
         if before is not None:  # a bound name is free again outside its scope
@@ -60,7 +62,10 @@ class _Printer(LatexPrinter):
         return symbol.name
 
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
-        text, identity = symbol_name(expr.name), self._identity(expr)
+        return self._told_apart(expr.name, self._identity(expr))
+
+    def _told_apart(self, name: str, identity: Any) -> str:
+        text = symbol_name(name)
         while self.shown.setdefault(text, identity) != identity:
             text = text[:-1] + r" \prime}" if text.endswith(r"\prime}") else text + r"^{\prime}"
         return text
@@ -148,11 +153,22 @@ class _Printer(LatexPrinter):
     def _print_Transpose(self, expr: Any) -> str:
         return self._raised(expr.arg, r"\top")
 
-    def _print_Inverse(self, expr: Any) -> str:
-        return self._raised(expr.arg, "-1")
+    def _print_Identity(self, expr: Any) -> str:
+        return rf"\mathbb{{I}}_{{{self._print(expr.shape[0])}}}"
 
     def _print_OneMatrix(self, expr: Any) -> str:
-        return r"\mathbf{1}"
+        return self._filled("1", expr)
+
+    def _print_ZeroMatrix(self, expr: Any) -> str:
+        return self._filled("0", expr)
+
+    def _filled(self, entry: str, expr: Any) -> str:
+        rows, columns = expr.shape
+        sizes = self._print(rows) if columns == 1 else f"{self._print(rows)},{self._print(columns)}"
+        return rf"\mathbf{{{entry}}}_{{{sizes}}}"
+
+    def _print_Inverse(self, expr: Any) -> str:
+        return self._raised(expr.arg, "-1")
 
     def _print_HadamardPower(self, expr: Any) -> str:
         return self._raised(expr.base, rf"\circ {self._print(expr.exp)}")
@@ -184,6 +200,15 @@ class _Printer(LatexPrinter):
             rows = self.parenthesize(expr.parent, PRECEDENCE["Atom"], strict=True)
             return f"{{{rows}}}_{{{self._print(start)}}}"
         return str(super()._print_MatrixSlice(expr))
+
+
+def _is_random_scalar(expr: Any) -> bool:
+    return (
+        _is_closed(expr)
+        and isinstance(getattr(expr, "name", None), str)
+        and isinstance(expr, sp.Expr)
+        and not (isinstance(expr, sp.Symbol) or getattr(expr, "is_Matrix", False))
+    )
 
 
 def _is_closed(expr: Any) -> bool:
@@ -375,6 +400,30 @@ def to_latex(obj: Any, width: int = LINE) -> str:
         raise TypeError(f"expected a sympy object or one with a method latex(), got {obj!r} ({type(obj).__name__})")
     lines = _lines(obj, _Printer(), width)
     return lines[0] if len(lines) == 1 else _aligned(["&" + lines[0], *(r"&\quad {}" + line for line in lines[1:])])
+
+
+def names_shown(*parts: Any, width: int = LINE) -> dict[str, Any]:
+    r"""What the names in a formula stand for: its printed names, each with its symbol, or with a name.
+
+    Args:
+        parts: the formula as given to `to_latex`, or both sides as given to `related`.
+        width: as given there.
+
+    Returns:
+        A dict from LaTeX to a symbol or a random scalar; to a text where only the name is known, as
+        for a matrix. Bound names are not in it.
+
+    >>> real, positive = sp.Symbol("x", real=True), sp.Symbol("x", positive=True)
+    >>> shown = names_shown(real**2 + positive)
+    >>> print(*sorted(shown))
+    x x^{\prime}
+    >>> set(shown.values()) == {real, positive}
+    True
+    """
+    printer = _Printer()
+    for part in parts:
+        _lines(_exact(part), printer, width)
+    return {text: meant for text, meant in printer.shown.items() if meant not in (sp.E, sp.pi)}
 
 
 def _point(values: Mapping[Any, Any]) -> str:
