@@ -13,6 +13,9 @@ from theory import (
     Expectation,
     GaussianIntegral,
     GaussianMatrix,
+    GaussianVector,
+    Mask,
+    MixtureMatrix,
     NormalCDF,
     derive,
     dot,
@@ -20,6 +23,7 @@ from theory import (
     to_latex,
     token_index,
 )
+from theory.matrix_identity import matrices_agree
 
 mu, s, r, t, lam = sp.symbols("mu s r t lam", positive=True)
 POINT = {"mu": 0.4, "s": 1.3, "r": 0.6, "t": 0.9, "lam": 0.8}
@@ -119,3 +123,57 @@ def test_sums_over_tokens_are_a_named_step():
     derivation = derive(total**2)
     assert derivation.rules()[0] == "exchangeable sums"
     assert derivation.result == E(total**2)
+
+
+# --- matrices ----------------------------------------------------------------------------------
+
+_n, _d = sp.symbols("n d", integer=True, positive=True)
+_A, _B, _S, _W = (sp.MatrixSymbol(name, _d, _d) for name in "ABSW")
+_k, _m = sp.MatrixSymbol("k", _d, 1), sp.MatrixSymbol("m", _d, 1)
+_X = GaussianMatrix("X", _n, _d, covariance=_S)
+_x = GaussianVector("x", _d, covariance=_S)
+_Z = MixtureMatrix("Z", _n, _d, weights=[sp.Rational(1, 3), sp.Rational(2, 3)], means=[_m, _k], covariance=2)
+_mask = Mask("M", _d, sp.Symbol("rho", positive=True))
+MATRICES = [
+    sp.Trace(_X.T * _X * _A * _X.T * _X * _B),
+    _X.T * _X * _A * _X.T * _X,
+    sp.HadamardProduct(_mask, _x) * sp.HadamardProduct(_mask, _x).T,
+    _Z.T * _Z,
+    _Z * _W * _Z.T,
+    sp.erf(dot(_x, _k)) * _x,
+    sp.exp(-dot(_x, _x)) * (_x * _x.T),
+    sp.exp(-dot(_x, _x)) * dot(_x, _k) ** 2,
+]
+
+
+@pytest.mark.parametrize("expr", MATRICES, ids=str)
+def test_every_line_of_a_derivation_with_matrices_is_the_mean(expr):
+    """The expectations left in a line are evaluated, and the line agrees with the result."""
+    derivation = derive(expr)
+    assert matrices_agree(derivation.result, E(expr), frozenset({_S}))
+    for step in derivation.steps:
+        line = step.after
+        nodes = [node for node in sp.preorder_traversal(line) if type(node).__name__.endswith("Expectation")]
+        done = line.xreplace({node: node.doit() for node in nodes})
+        assert matrices_agree(done, derivation.result, frozenset({_S})), step.rule
+    assert "FunctionMatrix" not in str(derivation)
+    assert derivation.latex().startswith("\\begin{aligned}")
+
+
+def test_the_rules_of_matrices_are_named():
+    assert derive(MATRICES[0]).rules() == ("Isserlis",)
+    assert "mask algebra" in derive(MATRICES[2]).rules()
+    assert "multinomial moments" in derive(_Z * _W * _Z.T).rules()
+    assert derive(MATRICES[7]).rules()[0] == "tilting"
+
+
+def test_a_line_of_thousands_of_terms_shows_its_ends_and_their_number():
+    letters = [sp.MatrixSymbol(f"A{i}", _d, _d) for i in range(4)]
+    derivation = derive(sp.Trace(sp.MatMul(*(factor for A in letters for factor in (_X.T, _X, A)))))
+    assert "more terms" in str(derivation) and len(str(derivation)) < 20_000
+    assert len(derivation.result.args) == 105
+
+
+def test_vectors_that_rules_make_are_explained():
+    text = str(derive(sp.exp(-dot(_x, _x)) * sp.erf(dot(_x, _k) + 1)))
+    assert "where x~ ~ N(" in text

@@ -35,7 +35,7 @@ from .index_graph import Letters
 from .latex import chain, to_latex
 from .reading import Monomial
 from .tilting import without_tilted
-from .variables import GaussianScalar, gaussians
+from .variables import GaussianScalar, GaussianVector, gaussians
 from .wick import isserlis_steps, word_polynomial
 from .words import WordPolynomial, covariances, exact, matrix_of_words, opened
 
@@ -83,7 +83,7 @@ class Derivation:
     steps: tuple[Step, ...]
     result: sp.Expr
     conditions: tuple[sp.Basic, ...] = ()
-    where: tuple[GaussianScalar, ...] = ()
+    where: tuple[GaussianScalar | GaussianVector, ...] = ()
 
     def rules(self) -> tuple[str, ...]:
         """The names of the rules in the order in which they were first used."""
@@ -185,7 +185,7 @@ def _derive_matrices(expr: sp.Expr, known: dict[sp.Expr, sp.Expr]) -> Derivation
             steps.append(Step(rule, before, line))
             before = line
     conditions += evaluation.conditions
-    return Derivation(start, tuple(steps), before, tuple(dict.fromkeys(conditions)))
+    return Derivation(start, tuple(steps), before, tuple(dict.fromkeys(conditions)), made_vectors(steps))
 
 
 def _lines_of_words(polynomial: WordPolynomial, evaluation: Evaluation) -> list[tuple[str, sp.Expr]]:
@@ -264,7 +264,7 @@ class _Writer:
                 state = self.applied(state, rule)
             line = self.note(rule, line, self.line(state))
         conditions = tuple(dict.fromkeys(self.conditions))
-        return Derivation(start, tuple(self.steps), line, conditions, tuple(self.tilded))
+        return Derivation(start, tuple(self.steps), line, conditions, (*made_vectors(self.steps), *self.tilded))
 
     def note(self, rule: str, before: sp.Expr, after: sp.Expr) -> sp.Expr:
         """Record a line, unless it reads as the one before."""
@@ -382,12 +382,20 @@ def _carries(variable: sp.Expr, law: JointLaw, i: int) -> bool:
     return True
 
 
-def _law_of(a: GaussianScalar) -> tuple[sp.Expr, sp.Expr]:
-    """Mean and variance, as one fraction each."""
+def made_vectors(steps: Iterable[Step]) -> tuple[GaussianVector, ...]:
+    """The vectors that rules have made on the way, a tilted one or one row of a prompt, by name."""
+    found = {v for step in steps for v in step.after.atoms(GaussianVector) if "~" in v.name}
+    return tuple(sorted(found, key=lambda v: v.name))
+
+
+def _law_of(a: GaussianScalar | GaussianVector) -> tuple[sp.Expr, sp.Expr]:
+    """Mean and variance, as one fraction each; mean and covariance of a vector."""
+    if isinstance(a, GaussianVector):
+        return without_tilted(a.mean), without_tilted(a.covariance)
     return sp.together(a.family.mean[a.index]), sp.together(a.family.covariance[a.index, a.index])
 
 
-def _law_latex(a: GaussianScalar) -> str:
+def _law_latex(a: GaussianScalar | GaussianVector) -> str:
     mean, variance = _law_of(a)
     return rf"\mathcal{{N}}\left({to_latex(mean)}, {to_latex(variance)}\right)"
 

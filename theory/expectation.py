@@ -278,7 +278,7 @@ class Evaluation:
         check_shapes(expr)
         self.conditions.extend(size_conditions(expr))
         if reads_as_words(expr):
-            mean = matrix_expectation(expr, symmetric=self.symmetric, scalars=self.value_of_scalar)
+            mean = without_tilted(matrix_expectation(expr, symmetric=self.symmetric, scalars=self.value_of_scalar))
         else:
             mean = graph_expectation(expr, self.value_of_scalar, self.symmetric, self.conditions)
         return mean.xreplace(dict(self.known))

@@ -104,10 +104,16 @@ class TiltedCovariance(sp.MatrixExpr):
 
 
 def without_tilted(expr: sp.Expr) -> sp.Expr:
-    """The expression with every Σ̃ written out."""
+    """The expression with every Σ̃ written out, but for the laws of the vectors that are left in it."""
+    vectors = {v: sp.MatrixSymbol(f"v_{i}", *v.shape) for i, v in enumerate(sorted(_tilted_vectors(expr), key=str))}
+    expr = expr.xreplace(vectors)  # the law of a tilted vector stays as it is
     while letters := expr.atoms(TiltedCovariance):  # one may stand inside another, where two vectors were tilted
         expr = expr.xreplace({letter: letter.written_out() for letter in letters})
-    return expr
+    return expr.xreplace({symbol: v for v, symbol in vectors.items()})
+
+
+def _tilted_vectors(expr: sp.Basic) -> set[GaussianVector]:
+    return {v for v in expr.atoms(GaussianVector) if v.has(TiltedCovariance)}
 
 
 @dataclass(frozen=True)
