@@ -202,7 +202,7 @@ def _contracted(field: IntervalField, low: Array, high: Array) -> tuple[Array, A
         slope, spread = field.slopes(low, high)
         steep = np.abs(slope) + spread
         reach = (steep @ radius[:, :, None])[:, :, 0] * (1 + guard) + noise
-        keep = np.logical_not((np.abs(value) > reach * (1 + guard) + TINY).any(axis=1))
+        keep = np.asarray(~(np.abs(value) > reach * (1 + guard) + TINY).any(axis=1), dtype=np.bool_)
         low, high, middle = low[:, keep], high[:, keep], middle[:, keep].T
         radius, value, noise, slope, spread = radius[keep], value[keep], noise[keep], slope[keep], spread[keep]
         inverse, usable = _inverses(slope)
