@@ -227,7 +227,7 @@ def _contracted(field: IntervalField, low: Array, high: Array) -> tuple[Array, A
 
 def _inverses(matrices: Array) -> tuple[Array, Flags]:
     """Approximate inverses, and which are usable."""
-    usable: Flags = np.isfinite(matrices).all(axis=(1, 2))
+    usable: Flags = np.asarray(np.isfinite(matrices).all(axis=(1, 2)), dtype=np.bool_)
     safe = np.where(usable[:, None, None], matrices, np.eye(matrices.shape[-1]))
     usable &= np.abs(np.linalg.det(safe)) > 0
     safe = np.where(usable[:, None, None], safe, np.eye(matrices.shape[-1]))
