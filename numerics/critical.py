@@ -11,7 +11,7 @@ the orbit, read off the bordered matrix (signs of H on ker B):
 
     [[H, Bᵀ], [B, 0]]  has  (p + b, q + b)  positive and negative eigenvalues,  b = rows of B of full rank
 
-Definitions: `Landscape`, `CriticalPoint`, `certify_point`, `candidates`.
+Definitions: `Landscape`, `CriticalPoint`, `certify_point`, `nature_at`, `candidates`.
 
 References: Nocedal and Wright, Numerical Optimization (2006), chapter 16; Absil, Mahony, Sepulchre (2008), chapter 5.
 """
@@ -33,7 +33,7 @@ from .krawczyk import BallField, Point, newton, prove_zero
 from .signature import eigenvalue_balls, signature
 from .symmetries import Generator
 
-__all__ = ["CriticalPoint", "Landscape", "candidates", "certify_point"]
+__all__ = ["CriticalPoint", "Landscape", "candidates", "certify_point", "nature_at"]
 
 Array = NDArray[np.float64]
 
@@ -82,6 +82,11 @@ class Landscape:
         second = [self.lagrangian.diff(x, y) for x in self.variables for y in self.variables]
         first = [g.diff(x) for g in self.equations for x in self.variables]
         return compile_balls([*second, *first], everything)
+
+    @cached_property
+    def slope_balls(self):  # type: ignore[no-untyped-def]
+        """∇R as functions of balls x."""
+        return compile_balls([self.expr.diff(x) for x in self.variables], self.variables)
 
     @cached_property
     def value_ball(self):  # type: ignore[no-untyped-def]
@@ -167,6 +172,29 @@ def certify_point(
         )
 
 
+def nature_at(
+    landscape: Landscape, at: Point, precision: int = BITS
+) -> tuple[tuple[Generator, ...], tuple[int, int, int], tuple[acb, ...]]:
+    """What a proven stationary point is: the symmetries that move it, the signature across, the eigenvalues.
+
+    Args:
+        at: small balls that hold a stationary point.
+    """
+    n, m = len(landscape.variables), len(landscape.equations)
+    moving = _moving(landscape.generators, np.array([float(v) for v in at]))
+    with ctx.workprec(precision):
+        found: Point = ()
+        if m:
+            zero = [arb(0)] * m
+            normals = arb_mat(m, n, list(landscape.hessian_balls([*at, *zero], precision))[n * n :])
+            slopes = arb_mat(n, 1, list(landscape.slope_balls(at, precision)))
+            try:
+                found = tuple(((normals * normals.transpose()).inv() * normals * slopes).entries())
+            except ZeroDivisionError:
+                return tuple(moving), (0, 0, n - m - len(moving)), ()
+        return tuple(moving), *_nature(landscape, at, found, moving, precision)
+
+
 def _velocity(generator: Generator, point: Array) -> Array:
     return np.array(generator.matrix, dtype=float) @ point + np.array(generator.shift, dtype=float).ravel()
 
@@ -193,8 +221,7 @@ def _multipliers(landscape: Landscape, point: Sequence[arb], precision: int) -> 
         return []
     numbers = landscape.hessian_balls([*point, *([arb(0)] * m)], precision)[n * n :]
     normals = np.array([float(v) for v in numbers]).reshape(m, n)
-    zero = dict.fromkeys(landscape.multipliers, sp.Integer(0))
-    slopes = compile_balls([f.xreplace(zero) for f in landscape.conditions[:n]], landscape.variables)(point, precision)
+    slopes = landscape.slope_balls(point, precision)
     found = np.linalg.lstsq(normals.T, np.array([float(v) for v in slopes]), rcond=None)[0]
     return [arb(v) for v in found.tolist()]
 

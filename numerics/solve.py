@@ -11,8 +11,11 @@ that does both a saddle.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import sympy as sp
 from flint import arb, arb_mat
 
@@ -23,9 +26,14 @@ from theory.stationary import Box, Certificate, Nature, StationaryPoint, Station
 
 from .balls import compile_ball
 from .certify import Zero, certified_zeros
+from .critical import Landscape
 from .exact_numbers import exact_ends
 from .krawczyk import jacobian_balls
+from .manifolds import Manifold, ProductOfSpheres, Sphere, random_points
+from .orbits import stationary_from_starts, stationary_up_to_symmetry
 from .signature import eigenvalue_balls, flow_signature, signature
+from .slices import Part
+from .symmetries import linear_symmetries
 
 __all__ = ["is_singular", "stationary_points"]
 
@@ -34,11 +42,14 @@ BITS = 256
 
 Metric = Mapping[sp.Symbol, sp.Expr] | Sequence[sp.Expr]
 
+STARTS = 400
+"""Random starts on a manifold without charts here."""
+
 
 def stationary_points(
     risk: Risk,
     domain: Domain | Mapping | None = None,
-    manifold: Metric | None = None,
+    manifold: Manifold | Metric | None = None,
     seconds: float = 60.0,
 ) -> StationarySet:
     """All stationary points of a risk on a box, each with a proof and its nature.
@@ -49,7 +60,8 @@ def stationary_points(
         risk: smooth in its parameters, every other symbol given a number (`risk.restrict`).
         domain: intervals for the parameters, closed and bounded, perhaps with conditions; by
             default the risk's own.
-        manifold: None for the plain gradient; or the inverse metric g⁻¹ by parameter (1 where
+        manifold: None for the plain gradient; a `Sphere`, `ProductOfSpheres` or `Stiefel` of which the
+            parameters, in order, are the coordinates of a point; or the inverse metric g⁻¹ by parameter (1 where
             none is given), or in the parameters' order: `{kappa: 1 - kappa**2, nu: 1 - nu**2}` for
             the overlaps of unit vectors.
         seconds: time budget; past it the set is not complete and says so.
@@ -76,6 +88,9 @@ def stationary_points(
     """
     variables = tuple(risk.parameters)
     domain = risk.domain if domain is None else domain
+    if isinstance(manifold, Manifold):
+        _refuse_shape(manifold, variables)
+        domain = Domain(dict.fromkeys(variables, (-1, 1))) if domain is None else domain
     if domain is None:
         raise ValueError("expected a domain: the risk has none of its own; give an interval for every parameter")
     domain = domain if isinstance(domain, Domain) else Domain(domain)
@@ -90,10 +105,20 @@ def stationary_points(
             "with risk.restrict"
         )
     domain = Domain({x: domain.interval(x) for x in variables}, _conditions(domain, variables))
+    intervals = {x: domain.interval(x) for x in variables}
+    constraints = _constraints(domain, variables)
+    if isinstance(manifold, Manifold):
+        return _on_manifold(risk, manifold, domain, constraints, seconds)
+    if manifold is None and all(low.is_finite and high.is_finite and low < high for low, high in intervals.values()):
+        floats = {x: (float(low), float(high)) for x, (low, high) in intervals.items()}
+        generators = linear_symmetries(risk.expr, variables, floats)
+        if generators:
+            part = Part(risk.expr, tuple(intervals.items()), (), constraints)
+            return stationary_up_to_symmetry(Landscape(risk.expr, variables, (), generators), part, seconds)
     gradient = risk.gradient()
     metric = _inverse_metric(manifold, variables)
     equations = [-metric[x] * gradient[x] if manifold is not None else gradient[x] for x in variables]
-    found = certified_zeros(equations, variables, {x: domain.interval(x) for x in variables}, seconds)
+    found = certified_zeros(equations, variables, intervals, seconds, constraints)
     points: list[StationaryPoint] = []
     unresolved, sentence = list(found.unresolved), found.termination
     for zero in found:
@@ -104,6 +129,61 @@ def stationary_points(
             unresolved.append(_certified_box(variables, zero))
             sentence += " For one zero the conditions of the domain could not be decided."
     return StationarySet(tuple(points), (), tuple(unresolved), found.complete and not unresolved, sentence)
+
+
+def _refuse_shape(manifold: Manifold, variables: tuple[sp.Symbol, ...]) -> None:
+    size = math.prod(manifold.shape)
+    if size != len(variables):
+        raise ValueError(
+            f"expected {size} parameters, the coordinates of a point of {manifold}, got {len(variables)}: "
+            f"{', '.join(map(str, variables))}"
+        )
+
+
+def _on_manifold(
+    risk: Risk, manifold: Manifold, domain: Domain, constraints: tuple[sp.Expr, ...], seconds: float
+) -> StationarySet:
+    """Stationary points on spheres, complete; on other manifolds those that many starts lead to."""
+    variables = tuple(risk.parameters)
+    equations = manifold.equations(variables)
+    intervals = tuple((x, domain.interval(x)) for x in variables)
+    if isinstance(manifold, Sphere):
+        spheres: tuple[tuple[sp.Symbol, ...], ...] = (variables,)
+    elif isinstance(manifold, ProductOfSpheres):
+        spheres = tuple(variables[at] for _, at in manifold.parts)
+    else:
+        part = Part(risk.expr, intervals, (), constraints)
+        generators = tuple(
+            g for g in linear_symmetries(risk.expr, variables) if all(g.annihilates(h) for h in equations)
+        )
+        starts = random_points(manifold, STARTS, np.random.default_rng(0)).reshape(STARTS, -1)
+        return stationary_from_starts(Landscape(risk.expr, variables, equations, generators), part, starts)
+    box = dict.fromkeys(variables, (-1.0, 1.0))
+    generators = linear_symmetries(risk.expr, variables, box, spheres)
+    narrow = [x for x, (low, high) in intervals if low > -1 or high < 1]
+    if narrow:  # a box smaller than the spheres: its sides are conditions
+        sides = [(x - low, high - x) for x, (low, high) in intervals if x in narrow]
+        constraints = (*constraints, *(side for pair in sides for side in pair))
+    whole = tuple((x, (sp.Integer(-1), sp.Integer(1))) for x in variables)
+    part = Part(risk.expr, whole, spheres, constraints)
+    return stationary_up_to_symmetry(Landscape(risk.expr, variables, equations, generators), part, seconds)
+
+
+def _constraints(domain: Domain, variables: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
+    """Expressions that are nonnegative wherever the conditions hold: of a Gram matrix every principal minor."""
+    found: list[sp.Expr] = []
+    for condition in domain.conditions:
+        if isinstance(condition, FeasibleGram):
+            rows = range(condition.matrix.rows)
+            for size in rows:
+                for chosen in itertools.combinations(rows, size + 1):
+                    found.append(
+                        sp.expand(condition.matrix.extract(list(chosen), list(chosen)).det(method="berkowitz"))
+                    )
+        elif isinstance(condition, (sp.Gt, sp.Ge, sp.Lt, sp.Le)):
+            found.append(condition.gts - condition.lts)
+    known = set(variables)
+    return tuple(dict.fromkeys(c for c in found if c.free_symbols and not c.free_symbols - known))
 
 
 def _inverse_metric(manifold: Metric | None, variables: tuple[sp.Symbol, ...]) -> dict[sp.Symbol, sp.Expr]:

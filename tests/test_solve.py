@@ -119,10 +119,14 @@ def test_coordinates_that_are_not_rational_come_as_balls():
     assert low < sp.sqrt(3) < high
 
 
-def test_a_circle_of_minima_is_not_a_list_of_points():
-    found = stationary_points(Risk((x**2 + y**2 - 1) ** 2, (x, y)), {x: (-2, 2), y: (-2, 2)}, seconds=1)
-    assert not found.complete and found.unresolved
-    assert all((p[x], p[y]) == (0, 0) for p in found)
+def test_a_circle_of_minima_is_one_orbit():
+    found = stationary_points(Risk((x**2 + y**2 - 1) ** 2, (x, y)), {x: (-2, 2), y: (-2, 2)})
+    assert found.complete, found.termination
+    assert [(p[x], p[y], p.nature()) for p in found] == [(0, 0, Nature.MAXIMUM)]
+    (circle,) = found.orbits
+    assert (circle[x], circle[y]) == (1, 0) and circle.dimension == 1
+    assert circle.symmetry == "rotations of (x, y)" and circle.nature() is Nature.MINIMUM
+    assert circle.certificate.signature == (1, 0, 0)
 
 
 def test_points_that_violate_a_condition_of_the_domain_are_left_out():
