@@ -126,6 +126,7 @@ def certified_zeros(
     seconds: float = 60.0,
     constraints: Sequence[sp.Expr] = (),
     guesses: Sequence[Sequence[float]] = (),
+    jacobian: Sequence[sp.Expr] | None = None,
 ) -> Zeros:
     """All zeros of a smooth field in a closed box, by branch and prune with proofs.
 
@@ -139,6 +140,8 @@ def certified_zeros(
         constraints: expressions in the variables; parts of the box where one of them is proven to be
             negative are not searched, and say nothing about completeness.
         guesses: points where zeros are tried first; a good one saves time, a bad one costs little.
+        jacobian: ∂F_i/∂x_j row by row, where it can be written better than by differentiating; the field
+            is then taken as it is, and not apart into factors.
 
     Returns:
         The zeros with their proofs, what is unresolved, and whether the list is complete. A zero
@@ -159,7 +162,12 @@ def certified_zeros(
     variables = tuple(variables)
     ends = _ends(variables, box)
     _refuse_wrong_use(components, variables)
-    search = _Search(components, variables, ends, time.monotonic() + seconds, seconds, tuple(constraints), guesses)
+    search = _Search(
+        components, variables, ends, time.monotonic() + seconds, seconds, tuple(constraints), guesses, jacobian
+    )
+    if jacobian is not None:
+        search.run(Branch(components, variables, {}))
+        return search.answer()
     for branch in branches_of(components, variables, {}, dict(zip(variables, ends, strict=True))):
         search.run(branch)
     return search.answer()
@@ -223,6 +231,7 @@ class _Search:
         seconds: float,
         constraints: tuple[sp.Expr, ...] = (),
         guesses: Sequence[Sequence[float]] = (),
+        jacobian: Sequence[sp.Expr] | None = None,
     ) -> None:
         self.components, self.variables, self.ends = (
             components,
@@ -230,8 +239,8 @@ class _Search:
             dict(zip(variables, ends, strict=True)),
         )
         self.deadline, self.seconds = deadline, seconds
-        self.constraints, self.guesses = constraints, guesses
-        self.whole = BallField(components, variables)
+        self.constraints, self.guesses, self.jacobian = constraints, guesses, jacobian
+        self.whole = BallField(components, variables, jacobian)
         self.zeros: list[Zero] = []
         self.unresolved: list[Box] = []
         self.reasons: list[str] = []
@@ -265,7 +274,7 @@ class _Search:
             self._try_guess(system, first, start, found)
         constraints = [g for g in (c.xreplace(branch.fixed) for c in self.constraints) if g.free_symbols]
         try:
-            field = IntervalField(branch.components, branch.variables, constraints)
+            field = IntervalField(branch.components, branch.variables, constraints, self.jacobian)
         except NoIntervalRule:
             return found, self._with_balls(system, [first], first, found)
         settle = _Settler(self, system, found)

@@ -21,8 +21,7 @@ import numpy as np
 import sympy as sp
 from flint import acb, arb, ctx
 from numpy.typing import NDArray
-from scipy.linalg import expm
-from scipy.optimize import least_squares
+from scipy.optimize import minimize_scalar
 
 from theory.stationary import Box, Certificate, Nature, Orbit, StationaryPoint, StationarySet
 
@@ -43,7 +42,7 @@ Array = NDArray[np.float64]
 BITS = 256
 MEET = 1e-9
 """Two representatives that the group brings this close, in floats, are one orbit: proven regions are far larger."""
-TURNS = 8
+TURNS, SWEEPS = 12, 200
 
 
 @dataclass(frozen=True)
@@ -119,10 +118,17 @@ def _search(part: Part, chart: Chart, seconds: float) -> tuple[list[Zero], list[
     """Zeros of the slope in one chart, what is unresolved, why, and how many cells were examined."""
     if not chart.variables:
         return [Zero((), (), (), True)], [], "", 0
-    expr = chart.pulled(part.expr)
-    slopes = [expr.diff(y) for y in chart.variables]
-    found = certified_zeros(slopes, chart.variables, dict(chart.intervals), seconds, chart.constraints)
-    return list(found), list(found.unresolved), "" if found.complete else found.termination, found.cells
+    first, second = chart.slopes(part.expr, part.variables)
+    jacobian = second if chart.at else None
+    found = certified_zeros(
+        first, chart.variables, dict(chart.intervals), seconds, chart.constraints, jacobian=jacobian
+    )
+    return (
+        list(found),
+        list(found.unresolved),
+        "" if found.complete else found.termination.rpartition(" (")[0],
+        found.cells,
+    )
 
 
 def _carried(landscape: Landscape, part: Part, chart: Chart, zero: Zero) -> tuple[Point, tuple, bool]:
@@ -181,31 +187,49 @@ def _gather(landscape: Landscape, new: _Found, gathered: list[_Found]) -> str:
 
 def _on_one_orbit(landscape: Landscape, known: _Found, new: _Found) -> bool:
     """Whether some element of the group, found in floats, brings one representative to the other."""
-    one, other = (np.array([float(x) for x in found.at]) for found in (known, new))
-    if np.max(np.abs(one - other)) < MEET:
-        return True
-    generators = landscape.generators
-    matrices = [np.array(g.matrix, dtype=float) for g in generators]
-    shifts = [np.array(g.shift, dtype=float).ravel() for g in generators]
-    size = len(one)
-
-    def moved(times: Array) -> Array:
-        flow = np.zeros((size + 1, size + 1))
-        for t, matrix, shift in zip(times, matrices, shifts, strict=True):
-            flow[:size, :size] += t * matrix
-            flow[:size, size] += t * shift
-        return (expm(flow) @ np.append(other, 1.0))[:size]
-
-    angles = np.linspace(-np.pi, np.pi, TURNS, endpoint=False)
+    if any(not a.overlaps(b) for a, b in zip(known.eigenvalues, new.eigenvalues, strict=True)):
+        return False
+    target, start = (np.array([float(x) for x in found.at]) for found in (known, new))
+    turns = [g.rotations for g in landscape.generators if g.rotations]
     rng = np.random.default_rng(2)
-    starts = (
-        [np.array([a]) for a in angles] if len(generators) == 1 else rng.uniform(-3, 3, (3 * TURNS, len(generators)))
-    )
-    for start in starts:
-        answer = least_squares(lambda t: moved(t) - one, start, xtol=1e-15, ftol=1e-15, gtol=1e-15)
-        if np.max(np.abs(answer.fun)) < MEET:
-            return True
+    for i in range(1 if len(turns) == 1 else TURNS):
+        point = start.copy()
+        for pairs in turns if i else ():  # other starts: coordinate ascent has local maxima
+            point = _turned(point, pairs, rng.uniform(-np.pi, np.pi))
+        for _ in range(SWEEPS):
+            before = point
+            for pairs in turns:
+                point = _turned(point, pairs, _best_angle(point, target, pairs))
+            if np.max(np.abs(point - target)) < MEET:
+                return True
+            if np.max(np.abs(point - before)) < MEET / 10:
+                break
     return False
+
+
+Turns = tuple[tuple[int, int, sp.Rational], ...]
+
+
+def _turned(point: Array, pairs: Turns, angle: float) -> Array:
+    turned = point.copy()
+    for i, j, speed in pairs:
+        c, s = np.cos(angle * float(speed)), np.sin(angle * float(speed))
+        turned[i], turned[j] = c * point[i] - s * point[j], s * point[i] + c * point[j]
+    return turned
+
+
+def _best_angle(point: Array, target: Array, pairs: Turns) -> float:
+    """The angle that brings a point closest to the target: in closed form when all pairs turn alike."""
+    if len({abs(speed) for _, _, speed in pairs}) == 1:
+        overlap = complex(0)
+        for i, j, speed in pairs:
+            product = complex(target[i], target[j]) * complex(point[i], -point[j])
+            overlap += product if speed > 0 else product.conjugate()
+        return float(np.angle(overlap)) / float(abs(pairs[0][2]))
+    angles = np.linspace(-np.pi, np.pi, 4000) * max(int(speed.q) for _, _, speed in pairs)
+    gaps = [np.sum((_turned(point, pairs, a) - target) ** 2) for a in angles]
+    near = float(angles[int(np.argmin(gaps))])
+    return float(minimize_scalar(lambda a: np.sum((_turned(point, pairs, a) - target) ** 2), (near, near + 1e-3)).x)
 
 
 # --- what is reported -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ pair p that is longest. Where x_p > 0 the group leaves the slice, so that a stat
 
     stationary points = orbits of the stationary points of R on the slices {y_p = 0, x_p ≥ 0, x_p² ≥ x_q² + y_q²}
 
+In the same way O(K) turns the longest row of K coordinates to (x, 0, …, 0) and leaves O(K − 1) to the others.
 A coordinate that does not matter is set to one value. A restricted risk may have symmetries again.
 
 **Charts.** A unit vector is seen from the pole −e_n or e_n:
@@ -21,18 +22,21 @@ Reference: R. Palais, Comm. Math. Phys. 69 (1979), the principle of symmetric cr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
 import sympy as sp
 
-from .symmetries import Generator, linear_symmetries, sign_symmetries
+from .symmetries import Generator, columns_of, linear_symmetries, sign_symmetries
 
 __all__ = ["Chart", "Part", "charts_of", "slices_of"]
 
 Ends = tuple[sp.Expr, sp.Expr]
+
+BEYOND = sp.Rational(1, 16)
+"""How far a search goes past a mirror, so that a zero on it lies inside."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +84,20 @@ def slices_of(part: Part) -> tuple[list[Part], tuple[Generator, ...]]:
     >>> x, y = sp.symbols("x y", real=True)
     >>> parts, left = slices_of(Part((x**2 + y**2 - 1)**2, ((x, (-2, 2)), (y, (-2, 2)))))
     >>> parts[0].expr, parts[0].intervals, left
-    ((x**2 - 1)**2, ((x, (0, 2*sqrt(2))),), ())
+    ((x**2 - 1)**2, ((x, (-sqrt(2)/8, 2*sqrt(2))),), ())
     """
     if not part.symmetries:
         return [part], ()
+    columns = columns_of(part.symmetries)
+    if columns is not None and all(g.annihilates(c) for g in part.symmetries for c in part.constraints):
+        return _slices_of_all(_turned_rows(part, list(zip(*columns, strict=True)), part.symmetries[0]), part)
     stuck: list[Generator] = []
     for generator in part.symmetries:
         pieces = _cut(part, generator)
         if pieces is None:
             stuck.append(generator)
             continue
-        leaves: list[Part] = []
-        for piece in pieces:
-            found, left = slices_of(piece)
-            if left:
-                return [part], left
-            leaves += found
-        return leaves, ()
+        return _slices_of_all(pieces, part)
     return [part], tuple(stuck)
 
 
@@ -111,39 +112,46 @@ def _cut(part: Part, generator: Generator) -> list[Part] | None:
         return [_fix(part, generator, x, sp.Integer(0) if low <= 0 <= high else (low + high) / 2)]
     if not generator.rotations:
         return None
-    pairs = [(variables[i], variables[j]) for i, j, _ in generator.rotations]
-    ends = dict(part.intervals)
+    return _turned_rows(part, [(variables[i], variables[j]) for i, j, _ in generator.rotations], generator)
+
+
+def _slices_of_all(pieces: Sequence[Part], part: Part) -> tuple[list[Part], tuple[Generator, ...]]:
+    leaves: list[Part] = []
+    for piece in pieces:
+        found, left = slices_of(piece)
+        if left:
+            return [part], left
+        leaves += found
+    return leaves, ()
+
+
+def _turned_rows(part: Part, rows: Sequence[tuple[sp.Symbol, ...]], generator: Generator) -> list[Part]:
+    """For each row the part where it is the longest one and has been turned to (x, 0, …, 0)."""
     bound = {x for sphere in part.spheres for x in sphere}
-    longest = {}
-    for x, y in pairs:
-        if x in bound:
-            longest[x, y] = sp.Integer(1)
-            continue
-        sides = [max(-low, high, key=lambda v: v) for low, high in (ends[x], ends[y])]
-        longest[x, y] = sp.sqrt(sides[0] ** 2 + sides[1] ** 2)
+    ends = dict(part.intervals)
+    one, none = sp.Integer(1), sp.Integer(0)
+    longest = {row: one if row[0] in bound else _norm(max(-ends[x][0], ends[x][1]) for x in row) for row in rows}
+    least = {row: none if row[0] in bound else _norm(sp.Max(ends[x][0], -ends[x][1], 0) for x in row) for row in rows}
     pieces = []
-    for x, y in pairs:
-        intervals = dict(ends)
-        constraints = list(part.constraints)
-        for p, q in pairs:
-            far, near = longest[p, q], _nearest(ends[p], ends[q]) if p not in bound else sp.Integer(0)
-            if p == x:
-                intervals[p] = (near, far)
-                continue
-            intervals[p] = intervals[q] = (-far, far)
-            constraints.append(x**2 - p**2 - q**2)
-            if near > 0:
-                constraints.append(p**2 + q**2 - near**2)
-        intervals = {s: (low, high) for s, (low, high) in intervals.items()}
-        wider = replace(part, intervals=tuple(intervals.items()), constraints=tuple(constraints))
-        pieces.append(_fix(wider, generator, y, sp.Integer(0)))
+    for row in rows:
+        intervals, constraints = dict(ends), list(part.constraints)
+        far, near = longest[row], least[row]
+        intervals[row[0]] = (near if near > 0 else -BEYOND * far, far)
+        for other in rows:
+            if other != row:
+                square = sp.Add(*(x**2 for x in other))
+                intervals.update(dict.fromkeys(other, (-longest[other], longest[other])))
+                constraints.append(row[0] ** 2 - square)
+                constraints += [square - least[other] ** 2] if least[other] > 0 else []
+        piece = replace(part, intervals=tuple(intervals.items()), constraints=tuple(constraints))
+        for x in row[1:]:
+            piece = _fix(piece, generator, x, none)
+        pieces.append(piece)
     return pieces
 
 
-def _nearest(one: Ends, other: Ends) -> sp.Expr:
-    """The least norm of a point of a rectangle."""
-    gaps = [sp.Max(low, -high, 0) for low, high in (one, other)]
-    return sp.sqrt(gaps[0] ** 2 + gaps[1] ** 2)
+def _norm(sides: Iterable[sp.Expr]) -> sp.Expr:
+    return sp.sqrt(sp.Add(*(side**2 for side in sides)))
 
 
 def _fix(part: Part, generator: Generator, x: sp.Symbol, value: sp.Expr) -> Part:
@@ -174,9 +182,35 @@ class Chart:
         """The free coordinates."""
         return tuple(y for y, _ in self.intervals)
 
-    def pulled(self, expr: sp.Expr) -> sp.Expr:
-        """An expression of the part in the coordinates of the chart."""
-        return expr.xreplace(dict(self.at))
+    def slopes(self, expr: sp.Expr, coordinates: Sequence[sp.Symbol]) -> tuple[list[sp.Expr], list[sp.Expr]]:
+        """First and second derivatives, in the chart, of an expression in the coordinates of the part.
+
+            ∂_a = Σ_i R_i ∂_a x_i,    ∂_ab = Σ_ij R_ij ∂_a x_i ∂_b x_j + Σ_i R_i ∂_ab x_i
+
+        left as they are written here: narrower on cells, and quicker, than what comes of differentiating R(x(y)).
+        """
+        at, own = dict(self.at), self.variables
+        if not at:
+            first = [expr.diff(y) for y in own]
+            return first, [f.diff(y) for f in first for y in own]
+        places = [at.get(x, x) for x in coordinates]
+        moves = [[place.diff(y) for y in own] for place in places]
+        slopes = [expr.diff(x) for x in coordinates]
+        first = [
+            sp.Add(*(f.xreplace(at) * move[a] for f, move in zip(slopes, moves, strict=True))) for a in range(len(own))
+        ]
+        count = len(places)
+        bends = {(i, j): slopes[i].diff(coordinates[j]).xreplace(at) for i in range(count) for j in range(i, count)}
+        slopes = [f.xreplace(at) for f in slopes]
+        second: dict[tuple[int, int], sp.Expr] = {}
+        for a in range(len(own)):
+            for b in range(a, len(own)):
+                terms = [f * place.diff(own[a], own[b]) for f, place in zip(slopes, places, strict=True)]
+                for i in range(count):
+                    row = sp.Add(*(bends[min(i, j), max(i, j)] * moves[j][b] for j in range(count)))
+                    terms.append(moves[i][a] * row)
+                second[a, b] = second[b, a] = sp.Add(*terms)
+        return first, [second[a, b] for a in range(len(own)) for b in range(len(own))]
 
 
 def charts_of(part: Part) -> tuple[list[Chart], tuple[frozenset[sp.Symbol], ...]]:
@@ -197,7 +231,11 @@ def charts_of(part: Part) -> tuple[list[Chart], tuple[frozenset[sp.Symbol], ...]
     pivots = [variables[min(flip)] for flip in flips]
     bound = {x for sphere in part.spheres for x in sphere}
     ends = dict(part.intervals)
-    free = [(x, (max(low, 0) if x in pivots else low, high)) for x, (low, high) in part.intervals if x not in bound]
+    free = [
+        (x, (max(low, -BEYOND * high) if x in pivots else low, high))
+        for x, (low, high) in part.intervals
+        if x not in bound
+    ]
     options = [list(_caps(sphere, pivots, ends)) for sphere in part.spheres]
     charts = []
     for caps in product(*options):
@@ -214,7 +252,7 @@ Cap = tuple[dict[sp.Symbol, sp.Expr], list[tuple[sp.Symbol, Ends]], list[sp.Expr
 
 def _caps(sphere: tuple[sp.Symbol, ...], pivots: list[sp.Symbol], ends: Mapping[sp.Symbol, Ends]) -> Iterator[Cap]:
     """Halves of a sphere seen from a pole, one of them if a coordinate that may be taken nonnegative is the pole."""
-    positive = [x for x in sphere if x in pivots or ends[x][0] >= 0]
+    positive = [x for x in sphere if x in pivots or ends[x][0] > -1]
     pole = positive[0] if positive else sphere[-1]
     others = [x for x in sphere if x != pole]
     flat = {x: sp.Dummy(f"y_{x}", real=True) for x in others}
@@ -222,5 +260,5 @@ def _caps(sphere: tuple[sp.Symbol, ...], pivots: list[sp.Symbol], ends: Mapping[
     for sign in (1,) if positive else (1, -1):
         at = {x: 2 * y / (1 + square) for x, y in flat.items()}
         at[pole] = sign * (1 - square) / (1 + square)
-        intervals = [(y, (sp.Integer(0 if x in positive else -1), sp.Integer(1))) for x, y in flat.items()]
+        intervals = [(y, (-BEYOND if x in positive else -sp.Integer(1), sp.Integer(1))) for x, y in flat.items()]
         yield at, intervals, [1 - square] if len(others) > 1 else []

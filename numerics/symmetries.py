@@ -27,7 +27,7 @@ from theory.identity import reduces_to_zero
 
 from .intervals import IntervalProgram, NoIntervalRule
 
-__all__ = ["Generator", "linear_symmetries", "sign_symmetries", "symmetry_text"]
+__all__ = ["Generator", "columns_of", "linear_symmetries", "sign_symmetries", "symmetry_text"]
 
 Box = Mapping[sp.Symbol, tuple[float, float]]
 
@@ -103,15 +103,15 @@ def symmetry_text(generators: Sequence[Generator]) -> str:
     >>> symmetry_text(linear_symmetries((a**2 + b**2 + c**2) ** 2, (a, b, c)))
     'O(3) on (a, b, c)'
     """
-    columns = _columns(generators)
+    columns = columns_of(generators)
     if columns is None:
         return "; ".join(map(str, generators))
     rows = list(zip(*columns, strict=True))
     return f"O({len(columns)}) on " + ", ".join(f"({', '.join(map(str, row))})" for row in rows)
 
 
-def _columns(generators: Sequence[Generator]) -> list[tuple[sp.Symbol, ...]] | None:
-    """Columns that all pairwise turns mix, when the generators are exactly these K(K−1)/2 >= 3 turns."""
+def columns_of(generators: Sequence[Generator]) -> list[tuple[sp.Symbol, ...]] | None:
+    """The K columns that O(K) mixes, when the generators are exactly its K(K−1)/2 >= 3 turns of pairs; else None."""
     if len(generators) < 3 or not all(g.rotations for g in generators):
         return None
     names = generators[0].variables
