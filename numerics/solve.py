@@ -20,8 +20,11 @@ import sympy as sp
 from flint import arb, arb_mat
 
 from theory.domain import Domain, FeasibleGram
+from theory.gaussian import NoClosedForm
 from theory.identity import reduces_to_zero
+from theory.quadratic import quadratic_stationary_points
 from theory.risk import Risk
+from theory.spectral import factorised_stationary_points
 from theory.stationary import Box, Certificate, Nature, StationaryPoint, StationarySet
 
 from .balls import compile_ball
@@ -57,7 +60,8 @@ def stationary_points(
         {p in domain : ∂R/∂p_i = 0 for all i},   or   g⁻¹_i ∂R/∂p_i = 0 with a metric
 
     Args:
-        risk: smooth in its parameters, every other symbol given a number (`risk.restrict`).
+        risk: smooth in its parameters, every other symbol given a number (`risk.restrict`); or a risk
+            of one matrix, quadratic in it or with a spectral answer, where other symbols may stay.
         domain: intervals for the parameters, closed and bounded, perhaps with conditions; by
             default the risk's own.
         manifold: None for the plain gradient; a `Sphere`, `ProductOfSpheres` or `Stiefel` of which the
@@ -86,8 +90,11 @@ def stationary_points(
     x = 0, y = 0: saddle
     x = 1, y = 0: minimum
     """
-    variables = tuple(risk.parameters)
     domain = risk.domain if domain is None else domain
+    matrices = [parameter for parameter in risk.parameters if isinstance(parameter, sp.MatrixSymbol)]
+    if matrices:
+        return _of_matrix(risk, matrices, domain, manifold)
+    variables = tuple(risk.parameters)
     if isinstance(manifold, Manifold):
         _refuse_shape(manifold, variables)
         domain = Domain(dict.fromkeys(variables, (-1, 1))) if domain is None else domain
@@ -129,6 +136,26 @@ def stationary_points(
             unresolved.append(_certified_box(variables, zero))
             sentence += " For one zero the conditions of the domain could not be decided."
     return StationarySet(tuple(points), (), tuple(unresolved), found.complete and not unresolved, sentence)
+
+
+def _of_matrix(
+    risk: Risk, matrices: list[sp.MatrixSymbol], domain: Domain | Mapping | None, manifold: object
+) -> StationarySet:
+    """Stationary points of a risk of one matrix, in closed form."""
+    if len(risk.parameters) > 1 or manifold is not None:
+        raise ValueError(
+            f"expected one matrix as the only parameter and no manifold, got {', '.join(map(str, risk.parameters))}; "
+            "write the entries as symbols to search in several"
+        )
+    (W,) = matrices
+    conditions = (*risk.conditions, *(domain.conditions if isinstance(domain, Domain) else ()))
+    try:
+        return quadratic_stationary_points(risk.expr, W, conditions)
+    except NoClosedForm as not_linear:
+        try:
+            return factorised_stationary_points(risk.expr, W)
+        except NoClosedForm as not_spectral:
+            raise NoClosedForm(f"{not_linear}; and {not_spectral}; or write the entries as symbols") from None
 
 
 def _refuse_shape(manifold: Manifold, variables: tuple[sp.Symbol, ...]) -> None:

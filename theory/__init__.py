@@ -40,7 +40,9 @@ from .derivation import Derivation, Step, derive  # isort: skip
 from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
 from .risk import Risk, population_risk, squared_error  # isort: skip
-from .stationary import Nature, StationaryPoint, StationarySet  # isort: skip
+from .stationary import Nature, Orbit, StationaryPoint, StationarySet  # isort: skip
+from .quadratic import quadratic_stationary_points  # isort: skip
+from .spectral import spectral_stationary_points  # isort: skip
 
 __all__ = [
     "Agreement",
@@ -66,6 +68,7 @@ __all__ = [
     "Nature",
     "NoClosedForm",
     "NormalCDF",
+    "Orbit",
     "OwenT",
     "PointwiseAttention",
     "Risk",
@@ -97,9 +100,11 @@ __all__ = [
     "q_k",
     "q_v",
     "quad",
+    "quadratic_stationary_points",
     "reduces_to_zero",
     "rho",
     "sigma",
+    "spectral_stationary_points",
     "squared_error",
     "theta",
     "to_latex",

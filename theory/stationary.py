@@ -275,7 +275,11 @@ def _text(value: Any) -> str:
     if isinstance(value, (flint.arb, flint.acb)):
         return value.str(8, radius=False) if value.is_finite() else "unknown"
     exact = str(value)
-    return exact if len(exact) <= 24 else str(sp.N(value, 8))
+    return exact if len(exact) <= 24 or getattr(value, "is_Matrix", False) else _decimal(value)
+
+
+def _decimal(value: Any) -> str:
+    return str(sp.N(value, 8)) if not value.has(sp.MatrixSymbol) else str(value)
 
 
 def _box_text(box: Box) -> str:
