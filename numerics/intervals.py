@@ -49,12 +49,16 @@ class NoIntervalRule(NotImplementedError):
 
 def down(x: Any) -> Any:
     """At or below every number that rounds to x."""
-    return x - (np.abs(x) * ULP + TINY)
+    room = np.abs(x) * ULP
+    room += TINY
+    return x - room
 
 
 def up(x: Any) -> Any:
     """At or above every number that rounds to x."""
-    return x + (np.abs(x) * ULP + TINY)
+    room = np.abs(x) * ULP
+    room += TINY
+    return x + room
 
 
 def float_ends(ball: arb) -> tuple[float, float]:
@@ -71,11 +75,17 @@ def add(a: Interval, b: Interval) -> Interval:
 
 
 def multiply(a: Interval, b: Interval) -> Interval:
-    """[a][b], by the four products of ends."""
-    products = (a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1])
-    low = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
-    high = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
-    return down(low), up(high)
+    """[a][b], by the four products of ends; by two where one factor is a number."""
+    if type(a[0]) is float and a[0] == a[1]:
+        a, b = b, a
+    if type(b[0]) is float and b[0] == b[1]:
+        low, high = (a[0] * b[0], a[1] * b[0]) if b[0] >= 0 else (a[1] * b[0], a[0] * b[0])
+        return down(low), up(high)
+    one, two = a[0] * b[0], a[0] * b[1]
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    one, two = a[1] * b[0], a[1] * b[1]
+    low, high = np.minimum(low, one), np.maximum(high, one)
+    return down(np.minimum(low, two)), up(np.maximum(high, two))
 
 
 def negate(a: Interval) -> Interval:

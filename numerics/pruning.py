@@ -35,6 +35,8 @@ FINEST = 2.0**-24
 MOST_LEFT = 4000
 """So many undecided cells are a curve of zeros, a multiple zero or a flat region, not single zeros."""
 UNDERFLOW = 2.0**-900
+LEAST_SHARE = 0.5
+"""No coordinate gets this much finer than the widest one."""
 CUT = 0.4873
 """Cells are cut a little off the middle, where symmetric problems have their zeros."""
 
@@ -117,7 +119,7 @@ def prune(
     is_settled: Callable[[Array, Array], bool],
     regions: Callable[[], Sequence[tuple[Array, Array]]],
     deadline: float,
-    tries: int = 2,
+    tries: int = 1,
 ) -> Pruned:
     """Cut a box into cells until each is empty, in a known region, or left to balls.
 
@@ -144,7 +146,8 @@ def prune(
         first = max(low.shape[1] - BATCH, 0)
         below, above, low, high = low[:, first:], high[:, first:], low[:, :first], high[:, :first]
         cells += below.shape[1]
-        below, above = _outside(below, above, regions())
+        inside = _covered(below, above, regions())
+        below, above = below[:, ~inside], above[:, ~inside]
         empty, faint = field.excluded(below, above)
         if faint.any():
             left.append((below[:, faint], above[:, faint]))
@@ -152,13 +155,15 @@ def prune(
         below, above = below[:, ~empty & ~faint], above[:, ~empty & ~faint]
         if not below.shape[1]:
             continue
-        below, above, single, step = _contracted(field, below, above)
+        below, above, single, step, smear = _contracted(field, below, above)
         settled = np.zeros(below.shape[1], dtype=bool)
         near = np.argsort(step)[:tries]
-        for i in [*np.flatnonzero(single), *(i for i in near if not single[i] and step[i] <= 2)]:
+        for i in [*np.flatnonzero(single), *(i for i in near if not single[i] and step[i] <= 1)]:
             if not settled[i] and is_settled(below[:, i], above[:, i]):
                 settled[i] = True
-        below, above = _outside(below[:, ~settled], above[:, ~settled], regions())
+        below, above, smear = below[:, ~settled], above[:, ~settled], smear[:, ~settled]
+        inside = _covered(below, above, regions())
+        below, above, smear = below[:, ~inside], above[:, ~inside], smear[:, ~inside]
         if not below.shape[1]:
             continue
         relative = (above - below) / widths
@@ -166,7 +171,7 @@ def prune(
         if fine.any():
             left.append((below[:, fine], above[:, fine]))
             count += int(fine.sum())
-        low, high = _halves(low, high, below[:, ~fine], above[:, ~fine], widths)
+        low, high = _halves(low, high, below[:, ~fine], above[:, ~fine], widths, smear[:, ~fine])
     return Pruned(*_joined(left, len(ends)), cells, "")
 
 
@@ -176,20 +181,20 @@ def _joined(parts: list[tuple[Array, Array]], size: int = 0) -> tuple[Array, Arr
     return np.concatenate([p[0] for p in parts], axis=1), np.concatenate([p[1] for p in parts], axis=1)
 
 
-def _outside(low: Array, high: Array, regions: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """The cells that do not lie in a known region."""
+def _covered(low: Array, high: Array, regions: Sequence[tuple[Array, Array]]) -> Flags:
+    """The cells that lie in a known region."""
+    covered = np.zeros(low.shape[1], dtype=bool)
     for bottom, top in regions:
-        inside = np.all((low >= bottom[:, None]) & (high <= top[:, None]), axis=0)
-        if inside.any():
-            low, high = low[:, ~inside], high[:, ~inside]
-    return low, high
+        covered |= np.all((low >= bottom[:, None]) & (high <= top[:, None]), axis=0)
+    return covered
 
 
-def _halves(low: Array, high: Array, below: Array, above: Array, widths: Array) -> tuple[Array, Array]:
-    """The stack with both parts of each cell, cut where it is widest."""
-    count = below.shape[1]
-    which = np.argmax((above - below) / widths, axis=0)
-    every = np.arange(count)
+def _halves(low: Array, high: Array, below: Array, above: Array, widths: Array, smear: Array) -> tuple[Array, Array]:
+    """The stack with both parts of each cell, cut where that changes the field most."""
+    relative = (above - below) / widths
+    fair = np.where(relative > LEAST_SHARE * relative.max(axis=0), np.nan_to_num(smear, nan=0.0, posinf=0.0), -1.0)
+    which = np.argmax(fair + 1e-9 * relative, axis=0)
+    every = np.arange(below.shape[1])
     cut = below[which, every] + CUT * (above[which, every] - below[which, every])
     first, second = above.copy(), below.copy()
     first[which, every] = cut
@@ -197,8 +202,9 @@ def _halves(low: Array, high: Array, below: Array, above: Array, widths: Array) 
     return np.concatenate([low, below, second], axis=1), np.concatenate([high, first, above], axis=1)
 
 
-def _contracted(field: IntervalField, low: Array, high: Array) -> tuple[Array, Array, Flags, Array]:
-    """Cells that may hold a zero, made smaller; which hold exactly one; how far Newton's step goes, in radii."""
+def _contracted(field: IntervalField, low: Array, high: Array) -> tuple[Array, Array, Flags, Array, Array]:
+    """Cells that may hold a zero, made smaller; which hold exactly one; how far Newton's step goes, in radii;
+    what share of the field's change on the cell each coordinate has."""
     n = field.size
     guard = (n + 3) * ULP
     with np.errstate(all="ignore"):
@@ -208,6 +214,7 @@ def _contracted(field: IntervalField, low: Array, high: Array) -> tuple[Array, A
         slope, spread = field.slopes(low, high)
         steep = np.abs(slope) + spread
         reach = (steep @ radius[:, :, None])[:, :, 0] * (1 + guard) + noise
+        smear = np.sum(steep * radius[:, None, :] / (reach[:, :, None] + TINY), axis=1)
         keep = np.asarray(~(np.abs(value) > reach * (1 + guard) + TINY).any(axis=1), dtype=np.bool_)
         low, high, middle = low[:, keep], high[:, keep], middle[:, keep].T
         radius, value, noise, slope, spread = radius[keep], value[keep], noise[keep], slope[keep], spread[keep]
@@ -228,7 +235,7 @@ def _contracted(field: IntervalField, low: Array, high: Array) -> tuple[Array, A
         # a cell with one zero is kept whole: inside it the zero is the only one
         new_low, new_high = np.where(single, low, new_low), np.where(single, high, new_high)
     stays = ~gone
-    return new_low[:, stays], new_high[:, stays], single[stays], step[stays]
+    return new_low[:, stays], new_high[:, stays], single[stays], step[stays], smear[keep][stays].T
 
 
 def _inverses(matrices: Array) -> tuple[Array, Flags]:
