@@ -29,7 +29,7 @@ __all__ = ["IntervalField", "Pruned", "prune"]
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-BATCH = 2048
+BATCH = 4096
 FINEST = 2.0**-24
 """Cells below this fraction of the box are left to balls: floats have few digits left there."""
 MOST_LEFT = 4000

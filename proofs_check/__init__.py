@@ -15,10 +15,12 @@ from .certified import CertifiedNumerics  # isort: skip
 from .monte_carlo import MonteCarloAgreement, agreement_of_expectation  # isort: skip
 from .property_based import PropertyBasedAgreement, assert_agrees  # isort: skip
 from .stationary_check import CertifiedZeros  # isort: skip
+from .stationary_list_check import CertifiedList  # isort: skip
 from .report import Report, verify  # isort: skip
 from .studies import studies  # isort: skip
 
 __all__ = [
+    "CertifiedList",
     "CertifiedNumerics",
     "CertifiedZeros",
     "Check",

@@ -29,6 +29,7 @@ from theory.statement import (
     Stationary,
     StationaryCount,
 )
+from theory.stationary_list import StationaryList
 
 from .check import Check
 
@@ -140,7 +141,8 @@ def perturb(statement: Statement, by: sp.Rational, which: int = 0) -> Statement:
         lhs = rhs (1 + by),   or   lhs = by   where rhs is 0
 
     A limit changes in its value, an agreement in its formula, a flow or a gradient by the constant
-    `by` in one component, a count by one. An inequality has no false neighbour; its control is its
+    `by` in one component, a count by one, a list in the number of
+    one of its rows. An inequality has no false neighbour; its control is its
     negation.
 
     Args:
@@ -172,6 +174,11 @@ def perturb(statement: Statement, by: sp.Rational, which: int = 0) -> Statement:
             return Stationary(expr + by * parameters[which % len(parameters)], parameters, at)
         case StationaryCount():
             return replace(statement, number=(statement.number or 0) + 1)
+        case StationaryList():
+            rows = list(statement.rows)
+            chosen = rows[which % len(rows)]
+            rows[which % len(rows)] = replace(chosen, number=chosen.number + 1)
+            return replace(statement, rows=tuple(rows))
         case Agreement(formula, quantity):
             return Agreement(_shifted(formula, by), quantity)
     raise TypeError(f"no perturbation is known for a statement of type {type(statement).__name__}")

@@ -41,6 +41,7 @@ from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
 from .risk import Risk, population_risk, squared_error  # isort: skip
 from .stationary import Nature, Orbit, StationaryPoint, StationarySet  # isort: skip
+from .stationary_list import StationaryList  # isort: skip
 from .quadratic import quadratic_stationary_points  # isort: skip
 from .spectral import spectral_stationary_points  # isort: skip
 
@@ -75,6 +76,7 @@ __all__ = [
     "Statement",
     "Stationary",
     "StationaryCount",
+    "StationaryList",
     "StationaryPoint",
     "StationarySet",
     "Step",
