@@ -94,6 +94,11 @@ class Landscape:
         return compile_balls([self.expr], self.variables)
 
     @cached_property
+    def system(self) -> BallField:
+        """The conditions in (x, λ) and their Jacobian, for balls."""
+        return BallField(self.conditions, (*self.variables, *self.multipliers))
+
+    @cached_property
     def program(self) -> tuple[IntervalProgram, IntervalProgram]:
         """The conditions and their Jacobian in floats."""
         everything = (*self.variables, *self.multipliers)
@@ -148,7 +153,9 @@ def certify_point(
         for i in range(n):
             components[i] = components[i] - tau * w[i]
         components.append(sp.Add(*(c * (x - p) for c, x, p in zip(w, variables, exact, strict=True))))
-    system = BallField(tuple(components), (*variables, *landscape.multipliers, *taus))
+    system = landscape.system
+    if moving:
+        system = BallField(tuple(components), (*variables, *landscape.multipliers, *taus))
     with ctx.workprec(precision):
         start = [arb(v) for v in floats.tolist()]
         unknowns = [*start, *_multipliers(landscape, start, precision), *([arb(0)] * len(taus))]
@@ -295,7 +302,9 @@ def _eigenvalues(hessian: arb_mat, normals: list[list[arb]]) -> tuple[acb, ...]:
 def candidates(
     landscape: Landscape, starts: Array, steps: int = STEPS, inside: tuple[Array, Array] | None = None
 ) -> list[list[float]]:
-    """Where Newton's method leads from many starts, in floats: guesses for `certify_point`, proven by nobody.
+    """Where Levenberg and Marquardt's method leads from many starts: guesses for `certify_point`, proven by nobody.
+
+        (JᵀJ + μI) s = −Jᵀ F,   μ smaller after a step that makes ‖F‖ smaller, larger after one that does not
 
     Args:
         landscape: the risk.
@@ -307,38 +316,47 @@ def candidates(
         values, slopes = landscape.program
     except NoIntervalRule:
         return []
+    size = n + m
     points = np.concatenate([starts, np.zeros((len(starts), m))], axis=1)
     points[:, n:] = _starting_multipliers(values, slopes, points, n, m)
-    with np.errstate(all="ignore"):
-        for _ in range(steps):
-            residual = _middle(values, points)
-            jacobian = _middle(slopes, points).reshape(-1, n + m, n + m)
-            good = np.isfinite(residual).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
-            points, residual, jacobian = points[good], residual[good], jacobian[good]
-            if not len(points):
-                return []
-            step = (np.linalg.pinv(jacobian, rcond=1e-10) @ residual[:, :, None])[:, :, 0]
-            length = np.linalg.norm(step, axis=1, keepdims=True)
-            points = points - step * np.minimum(1.0, 0.5 / np.maximum(length, 1e-300))
-        residual = _middle(values, points)
-        scale = 1 + np.abs(_middle(slopes, points)).reshape(len(points), -1).max(axis=1)
-        done = np.all(np.abs(residual) < 1e-9 * scale[:, None], axis=1) & (length[:, 0] < 1e-7)
-        if inside is not None:
-            done &= np.all((points[:, :n] >= inside[0] - SAME) & (points[:, :n] <= inside[1] + SAME), axis=1)
+    damping = np.full(len(points), 1e-2)
     found: list[Array] = []
-    for point in points[done][:, :n]:
-        if not any(np.max(np.abs(point - other)) < SAME for other in found):
-            found.append(point)
-    return [point.tolist() for point in found]
-
-
-def _middle(program: IntervalProgram, points: Array) -> Array:
-    return np.stack([(low + high) / 2 for low, high in program([(c, c) for c in points.T])], axis=1)
+    with np.errstate(all="ignore"):
+        residual = values.floats(points)
+        for _ in range(steps):
+            good = np.isfinite(residual).all(axis=1)
+            points, residual, damping = points[good], residual[good], damping[good]
+            if not len(points):
+                break
+            jacobian = slopes.floats(points).reshape(-1, size, size)
+            jacobian = np.nan_to_num(jacobian, nan=0.0, posinf=0.0, neginf=0.0)
+            scale = np.abs(jacobian).max(axis=(1, 2)) + 1e-300
+            normal = jacobian.transpose(0, 2, 1) @ jacobian + (damping * scale**2)[:, None, None] * np.eye(size)
+            right = jacobian.transpose(0, 2, 1) @ residual[:, :, None]
+            step = np.linalg.solve(normal, right)[:, :, 0]
+            trial = points - step
+            ahead = values.floats(trial)
+            better = np.linalg.norm(ahead, axis=1) < np.linalg.norm(residual, axis=1)
+            done = (np.abs(residual).max(axis=1) < 1e-12 * scale) | (
+                better & (np.abs(step).max(axis=1) < 1e-9) & (np.abs(ahead).max(axis=1) < 1e-9 * scale)
+            )
+            points = np.where(better[:, None], trial, points)
+            residual = np.where(better[:, None], ahead, residual)
+            damping = np.clip(np.where(better, damping / 5, damping * 4), 1e-14, 1e8)
+            found += list(points[done, :n])
+            points, residual, damping = points[~done], residual[~done], damping[~done]
+    distinct: list[Array] = []
+    for point in found:
+        if inside is not None and not np.all((point >= inside[0] - SAME) & (point <= inside[1] + SAME)):
+            continue
+        if not any(np.max(np.abs(point - other)) < SAME for other in distinct):
+            distinct.append(point)
+    return [point.tolist() for point in distinct]
 
 
 def _starting_multipliers(values: IntervalProgram, slopes: IntervalProgram, points: Array, n: int, m: int) -> Array:
     if not m:
         return np.zeros((len(points), 0))
-    gradient = _middle(values, points)[:, :n]
-    normals = -_middle(slopes, points).reshape(-1, n + m, n + m)[:, :n, n:]
+    gradient = values.floats(points)[:, :n]
+    normals = -slopes.floats(points).reshape(-1, n + m, n + m)[:, :n, n:]
     return (np.linalg.pinv(normals) @ gradient[:, :, None])[:, :, 0]

@@ -260,6 +260,24 @@ RULES: dict[Any, Callable[..., Interval]] = {
     BivariateNormalCDF: bivariate,
 }
 
+FLOATS: dict[Any, Callable[..., Any]] = {
+    sp.exp: np.exp,
+    sp.log: np.log,
+    sp.sin: np.sin,
+    sp.cos: np.cos,
+    sp.tanh: np.tanh,
+    sp.sinh: np.sinh,
+    sp.cosh: np.cosh,
+    sp.atan: np.arctan,
+    sp.asinh: np.arcsinh,
+    sp.asin: np.arcsin,
+    sp.erf: special.erf,
+    sp.erfc: special.erfc,
+    NormalCDF: normal_cdf,
+    OwenT: owens_t,
+    BivariateNormalCDF: bivariate_normal_cdf,
+}
+
 
 class IntervalProgram:
     """Expressions as a list of batched instructions; a shared subexpression is computed once.
@@ -273,7 +291,7 @@ class IntervalProgram:
     def __init__(self, expressions: Sequence[sp.Expr], variables: Sequence[sp.Symbol]) -> None:
         self._places: dict[Any, int] = {x: i for i, x in enumerate(variables)}
         self._constants: dict[int, Interval] = {}
-        self._steps: list[tuple[int, Callable[..., Interval], tuple[int, ...]]] = []
+        self._steps: list[tuple[int, Callable[..., Interval], Callable[..., Any], tuple[int, ...]]] = []
         self._count = len(self._places)
         self.size = self._count
         self._roots = [self._place(expr) for expr in expressions]
@@ -285,10 +303,26 @@ class IntervalProgram:
         for place, ends in self._constants.items():
             cells[place] = ends
         with np.errstate(all="ignore"):
-            for place, rule, arguments in self._steps:
+            for place, rule, _, arguments in self._steps:
                 cells[place] = rule(*(cells[i] for i in arguments))
         shape = np.shape(values[0][0]) if values else ()
         return [tuple(np.broadcast_to(end, shape) for end in cells[root]) for root in self._roots]  # type: ignore[misc]
+
+    def floats(self, points: Array) -> Array:
+        """Plain floats without bounds at points of shape (N, n): shape (N, expressions). Guesses, never proofs.
+
+        >>> x = sp.Symbol("x", real=True)
+        >>> IntervalProgram([x**2 - 1, sp.exp(x)], (x,)).floats(np.array([[0.0], [3.0]])).round(3).tolist()
+        [[-1.0, 1.0], [8.0, 20.086]]
+        """
+        cells: list[Any] = [None] * self._count
+        cells[: self.size] = list(points.T)
+        for place, (low, high) in self._constants.items():
+            cells[place] = (low + high) / 2
+        with np.errstate(all="ignore"):
+            for place, _, float_rule, arguments in self._steps:
+                cells[place] = float_rule(*(cells[i] for i in arguments))
+        return np.stack([np.broadcast_to(cells[root], len(points)) for root in self._roots], axis=1)
 
     # writing
 
@@ -301,7 +335,7 @@ class IntervalProgram:
         self._count += 1
         return self._count - 1
 
-    def _step(self, key: Any, rule: Callable[..., Interval], *arguments: int) -> int:
+    def _step(self, key: Any, rule: Callable[..., Interval], float_rule: Callable[..., Any], *arguments: int) -> int:
         key = (key, arguments)
         if key not in self._places:
             if all(i in self._constants for i in arguments):
@@ -311,7 +345,7 @@ class IntervalProgram:
                 self._constants[place] = float(low), float(high)
             else:
                 place = self._new()
-                self._steps.append((place, rule, arguments))
+                self._steps.append((place, rule, float_rule, arguments))
             self._places[key] = place
         return self._places[key]
 
@@ -329,26 +363,28 @@ class IntervalProgram:
                 raise NoIntervalRule(f"no interval rule for {expr}")
             return self._constant(expr)
         if isinstance(expr, sp.Add):
-            return self._chain("+", add, expr.args)
+            return self._chain("+", add, np.add, expr.args)
         if isinstance(expr, sp.Mul):
             negative = expr.args[0] == -1
-            place = self._chain("*", multiply, expr.args[1:] if negative else expr.args)
-            return self._step("-", negate, place) if negative else place
+            place = self._chain("*", multiply, np.multiply, expr.args[1:] if negative else expr.args)
+            return self._step("-", negate, np.negative, place) if negative else place
         if isinstance(expr, sp.Pow):
             return self._power(*expr.args)
         rule = RULES.get(type(expr))
         if rule is None:
             raise NoIntervalRule(f"no interval rule for {type(expr).__name__}, needed by {expr}")
-        return self._step(type(expr), rule, *(self._place(argument) for argument in expr.args))
+        return self._step(type(expr), rule, FLOATS[type(expr)], *(self._place(argument) for argument in expr.args))
 
-    def _chain(self, key: str, rule: Callable[..., Interval], terms: Sequence[sp.Expr]) -> int:
+    def _chain(
+        self, key: str, rule: Callable[..., Interval], float_rule: Callable[..., Any], terms: Sequence[sp.Expr]
+    ) -> int:
         numbers = [term for term in terms if not term.free_symbols]
         others = [self._place(term) for term in terms if term.free_symbols]
         if numbers:
             others.insert(0, self._place(sp.Add(*numbers) if key == "+" else sp.Mul(*numbers)))
         total = others[0]
         for place in others[1:]:
-            total = self._step(key, rule, total, place)
+            total = self._step(key, rule, float_rule, total, place)
         return total
 
     def _power(self, base: sp.Expr, exponent: sp.Expr) -> int:
@@ -356,8 +392,8 @@ class IntervalProgram:
             raise NoIntervalRule(f"no interval rule for the exponent {exponent} of {base}")
         place = self._place(base)
         if exponent.q == 2:
-            place = self._step("sqrt", square_root, place)
+            place = self._step("sqrt", square_root, np.sqrt, place)
         n = abs(int(exponent.p))
         if n > 1:
-            place = self._step(("power", n), lambda a: power(a, n), place)
-        return self._step("1/", reciprocal, place) if exponent < 0 else place
+            place = self._step(("power", n), lambda a: power(a, n), lambda x: x**n, place)
+        return self._step("1/", reciprocal, np.reciprocal, place) if exponent < 0 else place

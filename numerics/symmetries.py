@@ -198,7 +198,7 @@ def _searched(
     rng = np.random.default_rng(0)  # generic points; what is found is proven by symbols
     ends = np.array([box.get(x, (-1.5, 1.5)) for x in variables], dtype=float)
     points = rng.uniform(ends[:, 0], ends[:, 1], (2 * count + 8, size))
-    slopes = np.stack([(low + high) / 2 for low, high in program([(c, c) for c in points.T])], axis=1)
+    slopes = program.floats(points)
     good = np.isfinite(slopes).all(axis=1)
     points, slopes = points[good], slopes[good]
     if len(points) < count + 2:
