@@ -66,27 +66,48 @@ class Landscape:
         return tuple(sp.Dummy(f"lambda_{i}", real=True) for i in range(len(self.equations)))
 
     @cached_property
-    def lagrangian(self) -> sp.Expr:
-        """R − Σ λ_i g_i."""
-        return self.expr - sp.Add(*(m * g for m, g in zip(self.multipliers, self.equations, strict=True)))
-
-    @cached_property
     def conditions(self) -> tuple[sp.Expr, ...]:
         """∇R − Σ λ_i ∇g_i and g."""
-        return (*(self.lagrangian.diff(x) for x in self.variables), *self.equations)
+        free = [
+            slope - sp.Add(*(m * row[i] for m, row in zip(self.multipliers, self.normals, strict=True)))
+            for i, slope in enumerate(self.slopes)
+        ]
+        return (*free, *self.equations)
+
+    @cached_property
+    def slopes(self) -> list[sp.Expr]:
+        """∇R."""
+        return [self.expr.diff(x) for x in self.variables]
+
+    @cached_property
+    def normals(self) -> list[list[sp.Expr]]:
+        """∇g, a row for each equation."""
+        return [[g.diff(x) for x in self.variables] for g in self.equations]
+
+    @cached_property
+    def bends(self) -> list[list[sp.Expr]]:
+        """∇²(R − Σ λ g); each entry is differentiated once."""
+        names, count = self.variables, len(self.variables)
+        half = {(i, j): self.conditions[i].diff(names[j]) for i in range(count) for j in range(i, count)}
+        return [[half[min(i, j), max(i, j)] for j in range(count)] for i in range(count)]
+
+    @cached_property
+    def jacobian(self) -> list[sp.Expr]:
+        """The derivative of the conditions in (x, λ), row by row: [[∇²L, −∇gᵀ], [∇g, 0]]."""
+        empty = [sp.Integer(0)] * len(self.equations)
+        top = [entry for i, row in enumerate(self.bends) for entry in (*row, *(-normal[i] for normal in self.normals))]
+        return top + [entry for row in self.normals for entry in (*row, *empty)]
 
     @cached_property
     def hessian_balls(self):  # type: ignore[no-untyped-def]
         """∇²(R − Σ λ g) and ∇g as functions of balls (x, λ)."""
-        everything = (*self.variables, *self.multipliers)
-        second = [self.lagrangian.diff(x, y) for x in self.variables for y in self.variables]
-        first = [g.diff(x) for g in self.equations for x in self.variables]
-        return compile_balls([*second, *first], everything)
+        entries = [entry for row in (*self.bends, *self.normals) for entry in row]
+        return compile_balls(entries, (*self.variables, *self.multipliers))
 
     @cached_property
     def slope_balls(self):  # type: ignore[no-untyped-def]
         """∇R as functions of balls x."""
-        return compile_balls([self.expr.diff(x) for x in self.variables], self.variables)
+        return compile_balls(self.slopes, self.variables)
 
     @cached_property
     def value_ball(self):  # type: ignore[no-untyped-def]
@@ -96,14 +117,13 @@ class Landscape:
     @cached_property
     def system(self) -> BallField:
         """The conditions in (x, λ) and their Jacobian, for balls."""
-        return BallField(self.conditions, (*self.variables, *self.multipliers))
+        return BallField(self.conditions, (*self.variables, *self.multipliers), self.jacobian)
 
     @cached_property
     def program(self) -> tuple[IntervalProgram, IntervalProgram]:
         """The conditions and their Jacobian in floats."""
         everything = (*self.variables, *self.multipliers)
-        slopes = [f.diff(x) for f in self.conditions for x in everything]
-        return IntervalProgram(self.conditions, everything), IntervalProgram(slopes, everything)
+        return IntervalProgram(self.conditions, everything), IntervalProgram(self.jacobian, everything)
 
 
 @dataclass(frozen=True)
@@ -142,20 +162,15 @@ def certify_point(
     >>> [round(float(v), 6) for v in point.at], point.signature
     ([0.0, 1.0], (0, 1, 0))
     """
-    variables, n, m = landscape.variables, len(landscape.variables), len(landscape.equations)
+    n, m = len(landscape.variables), len(landscape.equations)
     floats = np.array([float(v) for v in guess])
     moving = _moving(landscape.generators, floats)
     exact = [sp.Rational(v) for v in floats.tolist()]
     anchors = [[sp.Rational(round(float(w) * 2**20), 2**20) for w in _velocity(g, floats)] for g in moving]
     taus = tuple(sp.Dummy(f"tau_{a}", real=True) for a in range(len(moving)))
-    components = list(landscape.conditions)
-    for tau, w in zip(taus, anchors, strict=True):
-        for i in range(n):
-            components[i] = components[i] - tau * w[i]
-        components.append(sp.Add(*(c * (x - p) for c, x, p in zip(w, variables, exact, strict=True))))
     system = landscape.system
     if moving:
-        system = BallField(tuple(components), (*variables, *landscape.multipliers, *taus))
+        system = _anchored(landscape, anchors, exact, taus)
     with ctx.workprec(precision):
         start = [arb(v) for v in floats.tolist()]
         unknowns = [*start, *_multipliers(landscape, start, precision), *([arb(0)] * len(taus))]
@@ -177,6 +192,27 @@ def certify_point(
             *_nature(landscape, at, box[n : n + m], moving, precision),
             landscape.value_ball(at, precision)[0],
         )
+
+
+def _anchored(
+    landscape: Landscape,
+    anchors: Sequence[Sequence[sp.Rational]],
+    point: Sequence[sp.Rational],
+    taus: Sequence[sp.Dummy],
+) -> BallField:
+    """The conditions with −Σ τ_a w_a, and ⟨w_a, x − p⟩ = 0; in (x, λ, τ)."""
+    n, size = len(landscape.variables), len(landscape.conditions)
+    components = list(landscape.conditions)
+    rows = [landscape.jacobian[i * size : (i + 1) * size] for i in range(size)]
+    for tau, w in zip(taus, anchors, strict=True):
+        for i in range(size):
+            along = w[i] if i < n else sp.Integer(0)
+            components[i] = components[i] - tau * along
+            rows[i] = [*rows[i], -along]
+        components.append(sp.Add(*(c * (x - p) for c, x, p in zip(w, landscape.variables, point, strict=True))))
+    rows += [[*w, *([sp.Integer(0)] * (size - n + len(taus)))] for w in anchors]
+    variables = (*landscape.variables, *landscape.multipliers, *taus)
+    return BallField(tuple(components), variables, [entry for row in rows for entry in row])
 
 
 def nature_at(
@@ -317,6 +353,9 @@ def candidates(
     except NoIntervalRule:
         return []
     size = n + m
+    if not m:  # half of the starts go downhill first, to where the minima are
+        half = len(starts) // 2
+        starts = np.concatenate([starts[:half], _descended(values, slopes, starts[half:])])
     points = np.concatenate([starts, np.zeros((len(starts), m))], axis=1)
     points[:, n:] = _starting_multipliers(values, slopes, points, n, m)
     damping = np.full(len(points), 1e-2)
@@ -352,6 +391,23 @@ def candidates(
         if not any(np.max(np.abs(point - other)) < SAME for other in distinct):
             distinct.append(point)
     return [point.tolist() for point in distinct]
+
+
+def _descended(values: IntervalProgram, slopes: IntervalProgram, points: Array, steps: int = 25) -> Array:
+    """Steps −|H|⁻¹∇R, not longer than one half: downhill, and away from saddles."""
+    n = points.shape[1]
+    with np.errstate(all="ignore"):
+        for _ in range(steps):
+            gradient, hessian = values.floats(points), slopes.floats(points).reshape(-1, n, n)
+            good = np.isfinite(gradient).all(axis=1) & np.isfinite(hessian).all(axis=(1, 2))
+            points, gradient, hessian = points[good], gradient[good], hessian[good]
+            sizes, axes = np.linalg.eigh((hessian + hessian.transpose(0, 2, 1)) / 2)
+            floor = 1e-3 * np.abs(sizes).max(axis=1, keepdims=True, initial=1e-300)
+            along = (axes.transpose(0, 2, 1) @ gradient[:, :, None])[:, :, 0] / np.maximum(np.abs(sizes), floor)
+            step = (axes @ along[:, :, None])[:, :, 0]
+            length = np.linalg.norm(step, axis=1, keepdims=True)
+            points = points - step * np.minimum(1.0, 0.5 / np.maximum(length, 1e-300))
+    return points
 
 
 def _starting_multipliers(values: IntervalProgram, slopes: IntervalProgram, points: Array, n: int, m: int) -> Array:

@@ -42,7 +42,7 @@ Array = NDArray[np.float64]
 BITS = 256
 MEET = 1e-9
 """Two representatives that the group brings this close, in floats, are one orbit: proven regions are far larger."""
-TURNS, SWEEPS = 12, 200
+TURNS, SWEEPS, SEEN = 12, 200, 4000
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def stationary_up_to_symmetry(landscape: Landscape, part: Part, seconds: float) 
         seconds: time budget.
     """
     parts, stuck = slices_of(part)
-    found = _searched(landscape, parts, seconds if not stuck else seconds / 2)
+    found = _searched(landscape, part, parts, seconds if not stuck else seconds / 2)
     if not stuck or found.complete:
         return found
     proven = stationary_from_starts(landscape, part, _starts(part))
@@ -75,7 +75,7 @@ def stationary_up_to_symmetry(landscape: Landscape, part: Part, seconds: float) 
     return StationarySet(proven.points, proven.orbits, found.unresolved, False, reason)
 
 
-def _searched(landscape: Landscape, parts: Sequence[Part], seconds: float) -> StationarySet:
+def _searched(landscape: Landscape, whole: Part, parts: Sequence[Part], seconds: float) -> StationarySet:
     """Branch and prune on every chart of every part."""
     deadline = time.monotonic() + seconds
     gathered: list[_Found] = []
@@ -91,10 +91,13 @@ def _searched(landscape: Landscape, parts: Sequence[Part], seconds: float) -> St
             zeros, boxes, reason, count = _search(piece, chart, budget)
             cells += count
             reasons += [reason] if reason else []
-            unresolved += [_ambient_box(landscape, piece, chart, box) for box in boxes]
+            for box in boxes:
+                unresolved += _mirrored(_ambient_box(landscape, piece, chart, box), signs)
             for zero in zeros:
                 home = _carried(landscape, piece, chart, zero)
                 for image in _images(landscape, home, signs):
+                    if not _admissible(whole, landscape, image):
+                        continue
                     trouble = _gather(landscape, image, gathered)
                     if trouble:
                         reasons.append(trouble)
@@ -116,6 +119,8 @@ def _searched(landscape: Landscape, parts: Sequence[Part], seconds: float) -> St
 
 def _search(part: Part, chart: Chart, seconds: float) -> tuple[list[Zero], list[Box], str, int]:
     """Zeros of the slope in one chart, what is unresolved, why, and how many cells were examined."""
+    if any(c.is_negative for c in chart.constraints):
+        return [], [], "", 0
     if not chart.variables:
         return [Zero((), (), (), True)], [], "", 0
     first, second = chart.slopes(part.expr, part.variables)
@@ -183,6 +188,29 @@ def _gather(landscape: Landscape, new: _Found, gathered: list[_Found]) -> str:
             return "two stationary points could not be told apart"
     gathered.append(new)
     return ""
+
+
+def _admissible(part: Part, landscape: Landscape, found: _Found) -> bool:
+    """Whether a point, or some point of its orbit that can be seen, lies in the domain or may do so."""
+    if part.constraints:
+        values = compile_balls(list(part.constraints), landscape.variables)(found.at, BITS)
+        if any(value < 0 for value in values):
+            return False
+    ends = dict(part.intervals)
+    sides = [(constant_ball(ends[x][0])(64), constant_ball(ends[x][1])(64)) for x in landscape.variables]
+    if not any(x < low or x > high for x, (low, high) in zip(found.at, sides, strict=True)):
+        return True
+    if not found.moving:
+        return False
+    turns = [g.rotations for g in landscape.generators if g.rotations]
+    low, high = (np.array([float(side[i]) for side in sides]) for i in (0, 1))
+    point, rng = np.array([float(x) for x in found.at]), np.random.default_rng(4)
+    for _ in range(SEEN):
+        for pairs in turns:
+            point = _turned(point, pairs, rng.uniform(-np.pi, np.pi))
+        if np.all((point >= low) & (point <= high)):
+            return True
+    return False
 
 
 def _on_one_orbit(landscape: Landscape, known: _Found, new: _Found) -> bool:
@@ -288,6 +316,14 @@ def _ambient_box(landscape: Landscape, part: Part, chart: Chart, box: Box) -> Bo
     )
 
 
+def _mirrored(box: Box, signs: Sequence[frozenset[sp.Symbol]]) -> list[Box]:
+    """A box and its images under the changes of sign."""
+    images = {box}
+    for flip in signs:
+        images |= {tuple((x, -high, -low) if x in flip else (x, low, high) for x, low, high in one) for one in images}
+    return sorted(images, key=str)
+
+
 # --- from many starts -----------------------------------------------------------------------------
 
 
@@ -303,26 +339,15 @@ def stationary_from_starts(landscape: Landscape, part: Part, starts: Array) -> S
                 continue
             groups.append((value,))
         proof = certify_point(landscape, guess)
-        if proof is None or not _admissible(part, landscape, proof.at):
+        if proof is None:
             continue
         exact: tuple[sp.Expr | None, ...] = (None,) * len(guess)
-        _gather(
-            landscape,
-            _Found(proof.at, exact, True, proof.generators, proof.signature, proof.eigenvalues, proof.value),
-            gathered,
-        )
+        new = _Found(proof.at, exact, True, proof.generators, proof.signature, proof.eigenvalues, proof.value)
+        if _admissible(part, landscape, new):
+            _gather(landscape, new, gathered)
     points, orbits = _reported(landscape, gathered)
     sentence = f"Newton's method from {len(starts)} starts; each point is proven, nothing is proven about others."
     return StationarySet(points, orbits, (), False, sentence)
-
-
-def _admissible(part: Part, landscape: Landscape, at: Point) -> bool:
-    for x, ball in zip(landscape.variables, at, strict=True):
-        low, high = (constant_ball(end)(64) for end in dict(part.intervals)[x])
-        if ball < low or ball > high:
-            return False
-    values = compile_balls(list(part.constraints), landscape.variables)(at, BITS) if part.constraints else []
-    return not any(v < 0 for v in values)
 
 
 def _starts(part: Part, count: int = 200) -> Array:

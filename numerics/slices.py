@@ -36,7 +36,7 @@ __all__ = ["Chart", "Part", "charts_of", "slices_of"]
 Ends = tuple[sp.Expr, sp.Expr]
 
 BEYOND = sp.Rational(1, 16)
-"""How far a search goes past a mirror, so that a zero on it lies inside."""
+"""How far a search goes past a mirror or an equator, so that a zero on it lies inside."""
 
 
 @dataclass(frozen=True)
@@ -260,5 +260,5 @@ def _caps(sphere: tuple[sp.Symbol, ...], pivots: list[sp.Symbol], ends: Mapping[
     for sign in (1,) if positive else (1, -1):
         at = {x: 2 * y / (1 + square) for x, y in flat.items()}
         at[pole] = sign * (1 - square) / (1 + square)
-        intervals = [(y, (-BEYOND if x in positive else -sp.Integer(1), sp.Integer(1))) for x, y in flat.items()]
-        yield at, intervals, [1 - square] if len(others) > 1 else []
+        intervals = [(y, (-BEYOND if x in positive else -1 - BEYOND, 1 + BEYOND)) for x, y in flat.items()]
+        yield at, intervals, [1 - square] if others else []

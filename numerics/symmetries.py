@@ -287,7 +287,7 @@ def sign_symmetries(
     [[0, 1], [2]]
     """
     variables, size = tuple(variables), len(variables)
-    if size > MOST_SIGNS or not expressions:
+    if not 0 < size <= MOST_SIGNS or not expressions:
         return ()
     box = box or {}
     try:
