@@ -123,7 +123,7 @@ def _search(part: Part, chart: Chart, seconds: float) -> tuple[list[Zero], list[
         return [], [], "", 0
     if not chart.variables:
         return [Zero((), (), (), True)], [], "", 0
-    first, second = chart.slopes(part.expr, part.variables)
+    first, second = chart.slopes(part)
     jacobian = second if chart.at else None
     found = certified_zeros(
         first, chart.variables, dict(chart.intervals), seconds, chart.constraints, jacobian=jacobian

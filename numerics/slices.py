@@ -70,6 +70,17 @@ class Part:
         return {x: (float(low), float(high)) for x, (low, high) in self.intervals}
 
     @cached_property
+    def slopes(self) -> list[sp.Expr]:
+        """First derivatives."""
+        return [self.expr.diff(x) for x in self.variables]
+
+    @cached_property
+    def bends(self) -> dict[tuple[int, int], sp.Expr]:
+        """Second derivatives by position, i <= j."""
+        names, count = self.variables, len(self.variables)
+        return {(i, j): self.slopes[i].diff(names[j]) for i in range(count) for j in range(i, count)}
+
+    @cached_property
     def symmetries(self) -> tuple[Generator, ...]:
         """Linear symmetries of the restricted risk and of its spheres."""
         return linear_symmetries(self.expr, self.variables, self.floats, self.spheres)
@@ -182,8 +193,8 @@ class Chart:
         """The free coordinates."""
         return tuple(y for y, _ in self.intervals)
 
-    def slopes(self, expr: sp.Expr, coordinates: Sequence[sp.Symbol]) -> tuple[list[sp.Expr], list[sp.Expr]]:
-        """First and second derivatives, in the chart, of an expression in the coordinates of the part.
+    def slopes(self, part: Part) -> tuple[list[sp.Expr], list[sp.Expr]]:
+        """First and second derivatives, in the chart, of the risk of a part.
 
             ∂_a = Σ_i R_i ∂_a x_i,    ∂_ab = Σ_ij R_ij ∂_a x_i ∂_b x_j + Σ_i R_i ∂_ab x_i
 
@@ -191,26 +202,22 @@ class Chart:
         """
         at, own = dict(self.at), self.variables
         if not at:
-            first = [expr.diff(y) for y in own]
-            return first, [f.diff(y) for f in first for y in own]
-        places = [at.get(x, x) for x in coordinates]
+            return [part.expr.diff(y) for y in own], [part.expr.diff(y).diff(z) for y in own for z in own]
+        places = [at.get(x, x) for x in part.variables]
         moves = [[place.diff(y) for y in own] for place in places]
-        slopes = [expr.diff(x) for x in coordinates]
-        first = [
-            sp.Add(*(f.xreplace(at) * move[a] for f, move in zip(slopes, moves, strict=True))) for a in range(len(own))
-        ]
-        count = len(places)
-        bends = {(i, j): slopes[i].diff(coordinates[j]).xreplace(at) for i in range(count) for j in range(i, count)}
-        slopes = [f.xreplace(at) for f in slopes]
+        slopes = [f.xreplace(at) for f in part.slopes]
+        bends = {pair: f.xreplace(at) for pair, f in part.bends.items()}
+        count, size = range(len(places)), range(len(own))
+        first = [sp.Add(*(slopes[i] * moves[i][a] for i in count)) for a in size]
         second: dict[tuple[int, int], sp.Expr] = {}
-        for a in range(len(own)):
+        for a in size:
             for b in range(a, len(own)):
-                terms = [f * place.diff(own[a], own[b]) for f, place in zip(slopes, places, strict=True)]
-                for i in range(count):
-                    row = sp.Add(*(bends[min(i, j), max(i, j)] * moves[j][b] for j in range(count)))
+                terms = [slopes[i] * places[i].diff(own[a]).diff(own[b]) for i in count]
+                for i in count:
+                    row = sp.Add(*(bends[min(i, j), max(i, j)] * moves[j][b] for j in count))
                     terms.append(moves[i][a] * row)
                 second[a, b] = second[b, a] = sp.Add(*terms)
-        return first, [second[a, b] for a in range(len(own)) for b in range(len(own))]
+        return first, [second[a, b] for a in size for b in size]
 
 
 def charts_of(part: Part) -> tuple[list[Chart], tuple[frozenset[sp.Symbol], ...]]:

@@ -146,14 +146,14 @@ def test_the_rank_one_autoencoder_in_closed_form_and_with_balls(dimension):
         assert found == pytest.approx(sorted(float(v) for v in point.certificate.eigenvalues), abs=1e-9)
 
 
-@pytest.mark.parametrize("dimension", [2, 4, 6, 8])
+@pytest.mark.parametrize("dimension", [2, 4, 8])
 def test_an_erf_student_has_its_teacher_as_proven_minimum(dimension):
     w, teacher = X[:dimension], [R(i + 1, dimension + 1) for i in range(dimension)]
     q, t = sp.Add(*(v**2 for v in w)), sum(v**2 for v in teacher)
     overlap = sp.Add(*(a * b for a, b in zip(w, teacher, strict=True)))
     arcs = [sp.asin(2 * q / (1 + 2 * q)), -2 * sp.asin(2 * overlap / sp.sqrt((1 + 2 * q) * (1 + 2 * t)))]
     landscape = Landscape(2 / sp.pi * sp.Add(*arcs, sp.asin(2 * t / (1 + 2 * t))), w)
-    starts = np.random.default_rng(0).uniform(-2, 2, (64, dimension))
+    starts = np.random.default_rng(0).uniform(-2, 2, (24, dimension))
     proven = [point for guess in candidates(landscape, starts) if (point := certify_point(landscape, guess))]
     minima = [point for point in proven if point.signature == (dimension, 0, 0)]
     assert len(minima) == 1 and minima[0].value.contains(0)
@@ -174,7 +174,7 @@ def test_repeated_eigenvalues_are_an_orbit():
 @pytest.mark.parametrize(
     ("rows", "columns", "expected"),
     [
-        (2, 2, {(1, (0, 3, 0)): 0, (1, (3, 0, 0)): 2, (1, (2, 1, 0)): 1, (1, (1, 2, 0)): 1}),
+        (2, 2, {(1, (3, 0, 0)): 2, (1, (2, 1, 0)): 1, (1, (1, 2, 0)): 1}),
         (2, 3, {(3, (3, 0, 0)): 1, (2, (2, 2, 0)): 1, (2, (1, 3, 0)): 1}),
     ],
 )
@@ -186,11 +186,11 @@ def test_a_factorised_risk_is_searched_up_to_rotations_of_its_heads(rows, column
     assert found.complete, found.termination
     assert [p.nature() for p in found] == [Nature.MAXIMUM]  # the origin
     seen = Counter((orbit.dimension, orbit.certificate.signature) for orbit in found.orbits)
-    assert sum(seen.values()) >= 3 and {key[0] for key in seen} == {key[0] for key in expected}
+    assert seen == expected
     lowest = [orbit for orbit in found.orbits if orbit.nature() is Nature.MINIMUM]
     assert lowest and all(orbit.value().contains(0) for orbit in lowest)
     if columns == 3:
-        assert seen == expected and lowest[0].symmetry == "O(3) on (a0, a1, a2), (a3, a4, a5)"
+        assert lowest[0].symmetry == "O(3) on (a0, a1, a2), (a3, a4, a5)"
 
 
 def test_closed_form_and_search_find_the_same_orbits():

@@ -16,7 +16,6 @@ from typing import Any
 
 import sympy as sp
 
-from .latex import to_latex
 from .statement import Statement
 
 __all__ = ["StationaryList", "StationaryRow"]
@@ -96,7 +95,7 @@ class StationaryList(Statement):
     def displays(self) -> tuple[str, ...]:
         rows = tuple(
             rf"\#\left\{{i = {row.index}{'' if not row.gain else f' + {row.gain} (d - 3)'},\ "
-            rf"R \approx {to_latex(sp.N(row.risk, self.digits + 1))}\right\}} = {row.number}"
+            rf"R \approx {sp.N(row.risk, self.digits + 1)}\right\}} = {row.number}"
             for row in self.rows
         )
         return (self.latex(), *rows)
