@@ -49,6 +49,7 @@ from .krawczyk import (
     refine,
 )
 from .pruning import IntervalField, prune
+from .root_guesses import distinct
 from .signature import eigenvalue_balls, flow_signature, signature
 
 __all__ = [
@@ -67,6 +68,10 @@ Ends = tuple[tuple[sp.Expr, sp.Expr], ...]
 FINEST = 2.0**-36
 """Cells are not split below this fraction of the box: what is left there is a multiple zero, a
 curve of zeros, or zeros closer than that."""
+
+FROM_STARTS, STARTS = 4, 100
+"""From so many variables on, zeros are looked for from random starts before the box is cut: there is then little
+left to find, and they are proven even if time ends before the box is covered."""
 
 UNDECIDABLE = (
     "{} cells could not be decided at the finest subdivision: a multiple zero, a curve of zeros, "
@@ -277,6 +282,9 @@ class _Search:
             field = IntervalField(branch.components, branch.variables, constraints, self.jacobian)
         except NoIntervalRule:
             return found, self._with_balls(system, [first], first, found)
+        if len(branch.variables) >= FROM_STARTS:
+            for point in distinct(field.roots_from(_random(first))):
+                self._try_guess(system, first, point.tolist(), found)
         settle = _Settler(self, system, found)
         pruned = prune(field, first, settle, settle.regions, self.deadline)
         self.cells += pruned.cells
@@ -332,6 +340,8 @@ class _Search:
         with ctx.workprec(precision):
             root = newton(system, [arb(x) for x in start], precision)
             if root is None or any(lies_in(tuple(root), region) for _, region in found):
+                return
+            if any(x < arb(low) or x > arb(high) for x, (low, high) in zip(root, cell, strict=True)):
                 return
             reach = [arb(2) ** -4 * (arb(high) - arb(low)) for low, high in cell]
             proof = prove_zero(system, root, reach, precision)
@@ -493,6 +503,11 @@ class _Search:
             sentence = "; ".join(dict.fromkeys(self.reasons)) + f" ({cells} examined)."
             sentence = sentence[0].upper() + sentence[1:]
         return Zeros(tuple(zeros), tuple(self.unresolved), complete, sentence, self.cells)
+
+
+def _random(cell: Cell) -> np.ndarray:
+    low, high = np.array(cell).T
+    return np.random.default_rng(0).uniform(low, high, (STARTS, len(cell)))
 
 
 class _Settler:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from .balls import compile_balls
 from .intervals import IntervalProgram, NoIntervalRule
 from .krawczyk import BallField, Point, newton, prove_zero
+from .root_guesses import SAME, descended, distinct, roots_from
 from .signature import eigenvalue_balls, signature
 from .symmetries import Generator
 
@@ -38,10 +39,6 @@ __all__ = ["CriticalPoint", "Landscape", "candidates", "certify_point", "nature_
 Array = NDArray[np.float64]
 
 BITS = 256
-STARTS = 200
-STEPS = 60
-SAME = 1e-6
-"""Candidates closer than this are one guess; nothing is proven by it."""
 
 
 @dataclass(frozen=True)
@@ -335,12 +332,8 @@ def _eigenvalues(hessian: arb_mat, normals: list[list[arb]]) -> tuple[acb, ...]:
     return values[: n - m]
 
 
-def candidates(
-    landscape: Landscape, starts: Array, steps: int = STEPS, inside: tuple[Array, Array] | None = None
-) -> list[list[float]]:
-    """Where Levenberg and Marquardt's method leads from many starts: guesses for `certify_point`, proven by nobody.
-
-        (JᵀJ + μI) s = −Jᵀ F,   μ smaller after a step that makes ‖F‖ smaller, larger after one that does not
+def candidates(landscape: Landscape, starts: Array, inside: tuple[Array, Array] | None = None) -> list[list[float]]:
+    """Where the conditions of a stationary point seem to vanish: guesses for `certify_point`, proven by nobody.
 
     Args:
         landscape: the risk.
@@ -352,62 +345,15 @@ def candidates(
         values, slopes = landscape.program
     except NoIntervalRule:
         return []
-    size = n + m
     if not m:  # half of the starts go downhill first, to where the minima are
         half = len(starts) // 2
-        starts = np.concatenate([starts[:half], _descended(values, slopes, starts[half:])])
+        starts = np.concatenate([starts[:half], descended(values, slopes, starts[half:])])
     points = np.concatenate([starts, np.zeros((len(starts), m))], axis=1)
     points[:, n:] = _starting_multipliers(values, slopes, points, n, m)
-    damping = np.full(len(points), 1e-2)
-    found: list[Array] = []
-    with np.errstate(all="ignore"):
-        residual = values.floats(points)
-        for _ in range(steps):
-            good = np.isfinite(residual).all(axis=1)
-            points, residual, damping = points[good], residual[good], damping[good]
-            if not len(points):
-                break
-            jacobian = slopes.floats(points).reshape(-1, size, size)
-            jacobian = np.nan_to_num(jacobian, nan=0.0, posinf=0.0, neginf=0.0)
-            scale = np.abs(jacobian).max(axis=(1, 2)) + 1e-300
-            normal = jacobian.transpose(0, 2, 1) @ jacobian + (damping * scale**2)[:, None, None] * np.eye(size)
-            right = jacobian.transpose(0, 2, 1) @ residual[:, :, None]
-            step = np.linalg.solve(normal, right)[:, :, 0]
-            trial = points - step
-            ahead = values.floats(trial)
-            better = np.linalg.norm(ahead, axis=1) < np.linalg.norm(residual, axis=1)
-            done = (np.abs(residual).max(axis=1) < 1e-12 * scale) | (
-                better & (np.abs(step).max(axis=1) < 1e-9) & (np.abs(ahead).max(axis=1) < 1e-9 * scale)
-            )
-            points = np.where(better[:, None], trial, points)
-            residual = np.where(better[:, None], ahead, residual)
-            damping = np.clip(np.where(better, damping / 5, damping * 4), 1e-14, 1e8)
-            found += list(points[done, :n])
-            points, residual, damping = points[~done], residual[~done], damping[~done]
-    distinct: list[Array] = []
-    for point in found:
-        if inside is not None and not np.all((point >= inside[0] - SAME) & (point <= inside[1] + SAME)):
-            continue
-        if not any(np.max(np.abs(point - other)) < SAME for other in distinct):
-            distinct.append(point)
-    return [point.tolist() for point in distinct]
-
-
-def _descended(values: IntervalProgram, slopes: IntervalProgram, points: Array, steps: int = 25) -> Array:
-    """Steps −|H|⁻¹∇R, not longer than one half: downhill, and away from saddles."""
-    n = points.shape[1]
-    with np.errstate(all="ignore"):
-        for _ in range(steps):
-            gradient, hessian = values.floats(points), slopes.floats(points).reshape(-1, n, n)
-            good = np.isfinite(gradient).all(axis=1) & np.isfinite(hessian).all(axis=(1, 2))
-            points, gradient, hessian = points[good], gradient[good], hessian[good]
-            sizes, axes = np.linalg.eigh((hessian + hessian.transpose(0, 2, 1)) / 2)
-            floor = 1e-3 * np.abs(sizes).max(axis=1, keepdims=True, initial=1e-300)
-            along = (axes.transpose(0, 2, 1) @ gradient[:, :, None])[:, :, 0] / np.maximum(np.abs(sizes), floor)
-            step = (axes @ along[:, :, None])[:, :, 0]
-            length = np.linalg.norm(step, axis=1, keepdims=True)
-            points = points - step * np.minimum(1.0, 0.5 / np.maximum(length, 1e-300))
-    return points
+    found = roots_from(values, slopes, points)[:, :n]
+    if inside is not None:
+        found = found[np.all((found >= inside[0] - SAME) & (found <= inside[1] + SAME), axis=1)]
+    return [point.tolist() for point in distinct(found)]
 
 
 def _starting_multipliers(values: IntervalProgram, slopes: IntervalProgram, points: Array, n: int, m: int) -> Array:

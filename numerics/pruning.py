@@ -23,6 +23,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from .intervals import TINY, ULP, IntervalProgram, down, up
+from .root_guesses import roots_from
 
 __all__ = ["IntervalField", "Pruned", "prune"]
 
@@ -82,6 +83,10 @@ class IntervalField:
     def values(self, points: Array) -> tuple[Array, Array]:
         """Middles and radii of F at points, shape (N, n)."""
         return _middles(self._values([(x, x) for x in points]))
+
+    def roots_from(self, points: Array) -> Array:
+        """Where the field seems to vanish, from starts of shape (N, n)."""
+        return roots_from(self._values, self._slopes, points)
 
     def slopes(self, low: Array, high: Array) -> tuple[Array, Array]:
         """Middles and radii of the Jacobian on cells, shape (N, n, n)."""

@@ -29,7 +29,7 @@ from theory.stationary import Box, Certificate, Nature, StationaryPoint, Station
 
 from .balls import compile_ball
 from .certify import Zero, certified_zeros
-from .critical import Landscape, candidates
+from .critical import Landscape
 from .exact_numbers import exact_ends
 from .krawczyk import jacobian_balls
 from .manifolds import Manifold, ProductOfSpheres, Sphere, random_points
@@ -47,8 +47,6 @@ Metric = Mapping[sp.Symbol, sp.Expr] | Sequence[sp.Expr]
 
 STARTS = 400
 """Random starts on a manifold without charts here."""
-FROM_STARTS = 4
-"""From so many parameters on points are looked for from random starts before the box is searched."""
 
 
 def stationary_points(
@@ -127,8 +125,7 @@ def stationary_points(
     gradient = risk.gradient()
     metric = _inverse_metric(manifold, variables)
     equations = [-metric[x] * gradient[x] if manifold is not None else gradient[x] for x in variables]
-    guesses = _guesses(risk, variables, intervals) if manifold is None and len(variables) >= FROM_STARTS else ()
-    found = certified_zeros(equations, variables, intervals, seconds, constraints, guesses)
+    found = certified_zeros(equations, variables, intervals, seconds, constraints)
     points: list[StationaryPoint] = []
     unresolved, sentence = list(found.unresolved), found.termination
     for zero in found:
@@ -159,15 +156,6 @@ def _of_matrix(
             return factorised_stationary_points(risk.expr, W)
         except NoClosedForm as not_spectral:
             raise NoClosedForm(f"{not_linear}; and {not_spectral}; or write the entries as symbols") from None
-
-
-def _guesses(risk: Risk, variables: tuple[sp.Symbol, ...], intervals: Mapping) -> Sequence[Sequence[float]]:
-    """Where Newton's method leads: tried first, so that points are proven even if time ends before the box is."""
-    if not all(low.is_finite and high.is_finite for low, high in intervals.values()):
-        return ()
-    ends = np.array([[float(end) for end in intervals[x]] for x in variables])
-    starts = np.random.default_rng(0).uniform(ends[:, 0], ends[:, 1], (STARTS // 4, len(variables)))
-    return candidates(Landscape(risk.expr, variables), starts, inside=(ends[:, 0], ends[:, 1]))
 
 
 def _refuse_shape(manifold: Manifold, variables: tuple[sp.Symbol, ...]) -> None:
