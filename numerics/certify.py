@@ -18,6 +18,7 @@ References: Krawczyk (1969), Computing 4; Neumaier, Interval Methods for Systems
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,6 +69,9 @@ Ends = tuple[tuple[sp.Expr, sp.Expr], ...]
 FINEST = 2.0**-36
 """Cells are not split below this fraction of the box: what is left there is a multiple zero, a
 curve of zeros, or zeros closer than that."""
+
+BALL_CELLS = 600
+"""Where floats give up, so many cells are examined with balls, which see what rounding hides from floats."""
 
 FROM_STARTS, STARTS = 4, 100
 """From so many variables on, zeros are looked for from random starts before the box is cut: there is then little
@@ -296,8 +300,10 @@ class _Search:
             self._out_of_time(len(cells))
             return found, cells
         if pruned.reason == "degenerate":
-            self.reasons.append(UNDECIDABLE.format(len(cells)))
-            return found, cells
+            rest = self._with_balls(system, [first], first, found, BALL_CELLS)
+            if rest:
+                self.reasons.append(UNDECIDABLE.format(len(cells)))
+            return found, cells if rest else []
         return found, self._with_balls(system, cells, first, found)
 
     def _out_of_time(self, cells: int) -> None:
@@ -306,9 +312,17 @@ class _Search:
         )
 
     def _with_balls(
-        self, system: BallField, cells: list[Cell], first: Cell, found: list[tuple[Point, Point]]
+        self,
+        system: BallField,
+        cells: list[Cell],
+        first: Cell,
+        found: list[tuple[Point, Point]],
+        most: float = math.inf,
     ) -> list[Cell]:
-        """Examine cells one at a time, with as many bits as it takes; the cells that stay undecided."""
+        """Examine cells one at a time, with as many bits as it takes; the cells that stay undecided.
+
+        With `most`, an attempt that is given up after so many cells, for others to give the reason.
+        """
         widths = [high - low for low, high in first]
         left: list[Cell] = []
         queue = deque(cells)
@@ -316,6 +330,9 @@ class _Search:
             if time.monotonic() > self.deadline:
                 self._out_of_time(len(queue) + len(left))
                 return [*left, *queue]
+            if most <= 0:
+                return [*left, *queue]
+            most -= 1
             cell = queue.popleft()
             self.cells += 1
             rest = self._examine(system, cell, found)
@@ -328,7 +345,7 @@ class _Search:
                 left.append(cell)
             else:
                 queue.extend(halves)
-        if left:
+        if left and most == math.inf:
             self.reasons.append(UNDECIDABLE.format(len(left)))
         return left
 

@@ -160,7 +160,12 @@ def prune(
         below, above = below[:, ~empty & ~faint], above[:, ~empty & ~faint]
         if not below.shape[1]:
             continue
-        below, above, single, step, smear = _contracted(field, below, above)
+        below, above, single, step, smear, blurred = _contracted(field, below, above)
+        if blurred.any():  # the field at the middle is zero as far as floats can tell
+            left.append((below[:, blurred], above[:, blurred]))
+            count += int(blurred.sum())
+            below, above, smear = below[:, ~blurred], above[:, ~blurred], smear[:, ~blurred]
+            single, step = single[~blurred], step[~blurred]
         settled = np.zeros(below.shape[1], dtype=bool)
         near = np.argsort(step)[:tries]
         for i in [*np.flatnonzero(single), *(i for i in near if not single[i] and step[i] <= 1)]:
@@ -207,9 +212,9 @@ def _halves(low: Array, high: Array, below: Array, above: Array, widths: Array, 
     return np.concatenate([low, below, second], axis=1), np.concatenate([high, first, above], axis=1)
 
 
-def _contracted(field: IntervalField, low: Array, high: Array) -> tuple[Array, Array, Flags, Array, Array]:
+def _contracted(field: IntervalField, low: Array, high: Array) -> tuple[Array, Array, Flags, Array, Array, Flags]:
     """Cells that may hold a zero, made smaller; which hold exactly one; how far Newton's step goes, in radii;
-    what share of the field's change on the cell each coordinate has."""
+    what share of the field's change on the cell each coordinate has; where rounding hides the field."""
     n = field.size
     guard = (n + 3) * ULP
     with np.errstate(all="ignore"):
@@ -240,7 +245,8 @@ def _contracted(field: IntervalField, low: Array, high: Array) -> tuple[Array, A
         # a cell with one zero is kept whole: inside it the zero is the only one
         new_low, new_high = np.where(single, low, new_low), np.where(single, high, new_high)
     stays = ~gone
-    return new_low[:, stays], new_high[:, stays], single[stays], step[stays], smear[keep][stays].T
+    blurred = (np.abs(value) <= noise).all(axis=1) & ~single
+    return new_low[:, stays], new_high[:, stays], single[stays], step[stays], smear[keep][stays].T, blurred[stays]
 
 
 def _inverses(matrices: Array) -> tuple[Array, Flags]:
