@@ -1,7 +1,11 @@
-"""All stationary points of a risk, with their nature: what `certify` proves, said about a risk.
+"""All stationary points of a risk, with their nature: what the searches prove, said about a risk.
 
     ∇R(p) = 0                      on a box of the parameters
+    grad R(p) = 0                  on a manifold: spheres, products of spheres, orthonormal frames
     g⁻¹(p) ∇R(p) = 0               with a metric: the points where the flow ṗ = −g⁻¹ ∇R rests
+
+A risk of one matrix is solved in closed form (`theory.quadratic`, `theory.spectral`). A risk on spheres or with a
+continuous symmetry is searched up to that symmetry (`numerics.orbits`); any other on its box (`numerics.certify`).
 
 On spheres, in the overlaps κ = ⟨k, k*⟩ of unit vectors, g⁻¹ = 1 − κ²: the ends κ = ±1 rest too.
 The nature is read off the Hessian, or where the metric degenerates off the linearised flow: R
@@ -71,13 +75,16 @@ def stationary_points(
         seconds: time budget; past it the set is not complete and says so.
 
     Returns:
-        Points with their certificates, what is unresolved, whether the list is complete, and why
-        the search stopped. Eigenvalues are those of the Hessian, with a metric those of the
-        linearised flow.
+        Points with their certificates, orbits with their dimension and the symmetry that explains them,
+        what is unresolved, whether the list is complete (up to the symmetry named in the sentence), and
+        why the search stopped. Eigenvalues are those of the Hessian, on a manifold the Riemannian one,
+        with a metric those of the linearised flow. On frames (`Stiefel`) points are proven one by one from
+        random starts, and the list is never called complete.
 
     Raises:
-        ValueError: for a symbol without a value, a parameter without a bounded interval, or a risk
-            that is not smooth.
+        ValueError: for a symbol without a value, a parameter without a bounded interval, a risk that is not
+            smooth, or a manifold of another size than the parameters.
+        NoClosedForm: for a risk of a matrix that is neither quadratic nor of a spectral family.
 
     >>> x, y = sp.symbols("x y", real=True)
     >>> box = Domain({x: (-2, 2), y: (-2, 2)})
@@ -89,6 +96,10 @@ def stationary_points(
     x = -1, y = 0: minimum
     x = 0, y = 0: saddle
     x = 1, y = 0: minimum
+    >>> print(stationary_points(Risk((x**2 + y**2 - 1)**2, (x, y)), {x: (-2, 2), y: (-2, 2)}).orbits[0])
+    x = 1, y = 0: minimum, on a set of dimension 1 (rotations of (x, y))
+    >>> [str(point.nature()) for point in stationary_points(Risk(x + y, (x, y)), manifold=Sphere(2))]
+    ['minimum', 'maximum']
     """
     domain = risk.domain if domain is None else domain
     matrices = [parameter for parameter in risk.parameters if isinstance(parameter, sp.MatrixSymbol)]

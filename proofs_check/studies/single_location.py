@@ -1066,6 +1066,31 @@ def all_stationary_points_on_the_spheres():
     return StationaryList(expr, spheres, rows, wider=risk_on_spheres(4, CONSTANTS_OF_THE_LIST))
 
 
+PUBLISHED_CONSTANTS = {lam: Q(1, 10), gamma: sp.sqrt(2) / 2, m: sp.sqrt(200), sigma: 1, epsilon: 0, L: 10}
+
+
+@claim(on=Domain({}), by=[CertifiedList(seconds=6)], source=DERIVED, expected="open")
+def all_stationary_points_at_the_published_constants():
+    """At the published λ = 1/10, γ² = 1/2, m² = 200, L = 10 the risk has exactly 44 stationary points on S² × S². All
+    44 have been proven, and their indices add up to the Euler characteristic 4; that there are no others is open: the
+    search has left boxes undecided after four million cells."""
+    expr, spheres = risk_on_spheres(3, PUBLISHED_CONSTANTS)
+    rows = [
+        (2, 0, Q("0.113498")),  # oracle
+        (4, 0, Q("0.115512")),  # swapped, θ_s = 0.63
+        (4, 1, Q("0.173704")),
+        (8, 1, Q("0.422026")),
+        (2, 2, Q("0.288308")),
+        (8, 2, Q("0.889920")),
+        (4, 2, Q("1.806591")),
+        (4, 3, Q("1.853727")),
+        (2, 3, Q("2.020333")),
+        (2, 3, Q("3.464007")),
+        (4, 4, Q("211.559446")),
+    ]
+    return StationaryList(expr, spheres, rows)
+
+
 # --- claims: other predictors --------------------------------------------------------------
 
 beta = sp.MatrixSymbol("beta", d, 1)
