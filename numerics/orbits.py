@@ -42,6 +42,7 @@ Array = NDArray[np.float64]
 BITS = 256
 MEET = 1e-9
 """Two representatives that the group brings this close, in floats, are one orbit: proven regions are far larger."""
+OUT_OF_SIGHT = "no point of an orbit was seen inside the box, which it may touch"
 TURNS, SWEEPS, SEEN = 12, 200, 4000
 
 
@@ -96,9 +97,10 @@ def _searched(landscape: Landscape, whole: Part, parts: Sequence[Part], seconds:
             for zero in zeros:
                 home = _carried(landscape, piece, chart, zero)
                 for image in _images(landscape, home, signs):
-                    if not _admissible(whole, landscape, image):
+                    inside = _admissible(whole, landscape, image)
+                    if inside is False:
                         continue
-                    trouble = _gather(landscape, image, gathered)
+                    trouble = _gather(landscape, image, gathered) if inside else OUT_OF_SIGHT
                     if trouble:
                         reasons.append(trouble)
                         unresolved.append(rational_hull(landscape.variables, image.at))
@@ -190,8 +192,8 @@ def _gather(landscape: Landscape, new: _Found, gathered: list[_Found]) -> str:
     return ""
 
 
-def _admissible(part: Part, landscape: Landscape, found: _Found) -> bool:
-    """Whether a point, or some point of its orbit that can be seen, lies in the domain or may do so."""
+def _admissible(part: Part, landscape: Landscape, found: _Found) -> bool | None:
+    """Whether a point, or some point of its orbit, lies in the domain or on its edge; None when none was seen there."""
     if part.constraints:
         values = compile_balls(list(part.constraints), landscape.variables)(found.at, BITS)
         if any(value < 0 for value in values):
@@ -210,7 +212,7 @@ def _admissible(part: Part, landscape: Landscape, found: _Found) -> bool:
             point = _turned(point, pairs, rng.uniform(-np.pi, np.pi))
         if np.all((point >= low) & (point <= high)):
             return True
-    return False
+    return None
 
 
 def _on_one_orbit(landscape: Landscape, known: _Found, new: _Found) -> bool:

@@ -126,8 +126,12 @@ def stationary_points(
     intervals = {x: domain.interval(x) for x in variables}
     constraints = _constraints(domain, variables)
     if isinstance(manifold, Manifold):
+        other = _unsearchable(domain, variables)
+        if other:
+            raise ValueError(f"expected inequalities and Gram matrices as conditions on a manifold, got {other}")
         return _on_manifold(risk, manifold, domain, constraints, seconds)
-    if manifold is None and all(low.is_finite and high.is_finite and low < high for low, high in intervals.values()):
+    bounded = all(low.is_finite and high.is_finite and low < high for low, high in intervals.values())
+    if manifold is None and bounded and not _unsearchable(domain, variables):
         floats = {x: (float(low), float(high)) for x, (low, high) in intervals.items()}
         generators = linear_symmetries(risk.expr, variables, floats)
         if generators:
@@ -205,6 +209,17 @@ def _on_manifold(
     whole = tuple((x, (sp.Integer(-1), sp.Integer(1))) for x in variables)
     part = Part(risk.expr, whole, spheres, constraints)
     return stationary_up_to_symmetry(Landscape(risk.expr, variables, equations, generators), part, seconds)
+
+
+def _unsearchable(domain: Domain, variables: tuple[sp.Symbol, ...]) -> str:
+    """What is asked of a point that no inequality between its coordinates says; "" when there is no such thing."""
+    known = (FeasibleGram, sp.Gt, sp.Ge, sp.Lt, sp.Le)
+    for condition in domain.conditions:
+        free: set[sp.Symbol] = getattr(getattr(condition, "matrix", condition), "free_symbols", set())
+        if not isinstance(condition, known) or free - set(variables):
+            return str(condition)
+    signed = [x.name for x in variables if x.is_nonzero or x.is_nonnegative or x.is_nonpositive or x.is_integer]
+    return f"assumptions about {', '.join(signed)}" if signed else ""
 
 
 def _constraints(domain: Domain, variables: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:

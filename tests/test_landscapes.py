@@ -302,6 +302,17 @@ def test_wrong_use_is_named(risk, domain, manifold, message):
         stationary_points(risk, domain, manifold)
 
 
+def test_conditions_that_are_no_inequalities_are_never_ignored():
+    q = sp.Symbol("q", positive=True)
+    ring = (x**2 + y**2 - 1) ** 2
+    found = stationary_points(Risk(ring, (x, y)), Domain({x: (-2, 2), y: (-2, 2)}, (sp.Ne(x, 0),)), seconds=2)
+    assert not found.complete and all(point[x] != 0 for point in found)
+    with pytest.raises(ValueError, match="got assumptions about q"):
+        stationary_points(Risk(q**2 + x, (q, x)), manifold=Sphere(2))
+    positive = stationary_points(Risk(q**2 * (q - 1) ** 2, (q, x)), {q: (0, 2), x: (-1, 1)}, seconds=2)
+    assert not any(point[q] == 0 for point in (*positive.points, *positive.orbits))
+
+
 def test_a_domain_without_admissible_points_holds_none():
     found = stationary_points(Risk(x**2 + y**2 + x, (x, y)), Domain({x: (-1, 1), y: (-1, 1)}, (x + y > 5,)))
     assert found.complete and len(found) == 0
