@@ -5,7 +5,7 @@
 With a second risk, the same model with one more dimension, the statement says too by how much each index grows from
 dimension to dimension: the directions added are all alike, by rotation.
 
-Definitions: `StationaryRow`, `StationaryList`.
+Definitions: `StationaryRow`, `StationaryList`, `euler_characteristic`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sympy as sp
 
 from .statement import Statement
 
-__all__ = ["StationaryList", "StationaryRow"]
+__all__ = ["StationaryList", "StationaryRow", "euler_characteristic"]
 
 
 @dataclass(frozen=True)
