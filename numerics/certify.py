@@ -18,11 +18,13 @@ References: Krawczyk (1969), Computing 4; Neumaier, Interval Methods for Systems
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import sympy as sp
 from flint import arb, ctx
 
@@ -32,6 +34,7 @@ from theory.stationary import Box
 from .branches import Branch, branches_of
 from .cells import Cell, ball_cell, clusters_of, halves_of, meet, outer, rational_hull, touch
 from .exact_numbers import PRECISIONS, constant_ball, exact_ends, excludes_zero, position_of, simplest_fraction
+from .intervals import NoIntervalRule, float_ends
 from .krawczyk import (
     BallField,
     Point,
@@ -46,6 +49,8 @@ from .krawczyk import (
     prove_zero,
     refine,
 )
+from .pruning import IntervalField, prune
+from .root_guesses import distinct
 from .signature import eigenvalue_balls, flow_signature, signature
 
 __all__ = [
@@ -64,6 +69,18 @@ Ends = tuple[tuple[sp.Expr, sp.Expr], ...]
 FINEST = 2.0**-36
 """Cells are not split below this fraction of the box: what is left there is a multiple zero, a
 curve of zeros, or zeros closer than that."""
+
+BALL_CELLS = 600
+"""Where floats give up, so many cells are examined with balls, which see what rounding hides from floats."""
+
+FROM_STARTS, STARTS = 4, 100
+"""From so many variables on, zeros are looked for from random starts before the box is cut: there is then little
+left to find, and they are proven even if time ends before the box is covered."""
+
+UNDECIDABLE = (
+    "{} cells could not be decided at the finest subdivision: a multiple zero, a curve of zeros, "
+    "zeros too close to tell apart, or a border of where the field is finite"
+)
 
 KINKS = sp.Abs, sp.sign, sp.Heaviside, sp.DiracDelta, sp.Max, sp.Min, sp.Piecewise, sp.floor, sp.ceiling
 
@@ -116,6 +133,9 @@ def certified_zeros(
     variables: Sequence[sp.Symbol],
     box: Mapping[sp.Symbol, tuple] | Sequence[tuple],
     seconds: float = 60.0,
+    constraints: Sequence[sp.Expr] = (),
+    guesses: Sequence[Sequence[float]] = (),
+    jacobian: Sequence[sp.Expr] | None = None,
 ) -> Zeros:
     """All zeros of a smooth field in a closed box, by branch and prune with proofs.
 
@@ -126,6 +146,11 @@ def certified_zeros(
         variables: x₁, …, x_n.
         box: closed interval (low, high) by variable, or one a variable in their order; exact and finite.
         seconds: the search stops after this time with what is proven by then.
+        constraints: expressions in the variables; parts of the box where one of them is proven to be
+            negative are not searched, and say nothing about completeness.
+        guesses: points where zeros are tried first; a good one saves time, a bad one costs little.
+        jacobian: ∂F_i/∂x_j row by row, where it can be written better than by differentiating; the field
+            is then taken as it is, and not apart into factors.
 
     Returns:
         The zeros with their proofs, what is unresolved, and whether the list is complete. A zero
@@ -146,7 +171,12 @@ def certified_zeros(
     variables = tuple(variables)
     ends = _ends(variables, box)
     _refuse_wrong_use(components, variables)
-    search = _Search(components, variables, ends, time.monotonic() + seconds, seconds)
+    search = _Search(
+        components, variables, ends, time.monotonic() + seconds, seconds, tuple(constraints), guesses, jacobian
+    )
+    if jacobian is not None:
+        search.run(Branch(components, variables, {}))
+        return search.answer()
     for branch in branches_of(components, variables, {}, dict(zip(variables, ends, strict=True))):
         search.run(branch)
     return search.answer()
@@ -208,6 +238,9 @@ class _Search:
         ends: Ends,
         deadline: float,
         seconds: float,
+        constraints: tuple[sp.Expr, ...] = (),
+        guesses: Sequence[Sequence[float]] = (),
+        jacobian: Sequence[sp.Expr] | None = None,
     ) -> None:
         self.components, self.variables, self.ends = (
             components,
@@ -215,7 +248,8 @@ class _Search:
             dict(zip(variables, ends, strict=True)),
         )
         self.deadline, self.seconds = deadline, seconds
-        self.whole = BallField(components, variables)
+        self.constraints, self.guesses, self.jacobian = constraints, guesses, jacobian
+        self.whole = BallField(components, variables, jacobian)
         self.zeros: list[Zero] = []
         self.unresolved: list[Box] = []
         self.reasons: list[str] = []
@@ -232,7 +266,7 @@ class _Search:
             self._found(tuple(constant_ball(value)(PRECISIONS[1]) for value in exact), exact, None)
             return
         system = self.whole if branch.components == self.components else BallField(branch.components, branch.variables)
-        found, left = self._subdivide(system, [self.ends[x] for x in branch.variables])
+        found, left = self._subdivide(system, branch)
         for box, region in {id(box): (box, region) for box, region in found}.values():  # one region a zero
             self._place(branch, system, box, region)
         for cells in clusters_of(left):
@@ -240,22 +274,65 @@ class _Search:
             sides = dict(zip(branch.variables, ends, strict=True))
             self._leave(self._box(branch, sides), "")
 
-    def _subdivide(
-        self, system: BallField, ends: list[tuple[sp.Expr, sp.Expr]]
-    ) -> tuple[list[tuple[Point, Point]], list[Cell]]:
+    def _subdivide(self, system: BallField, branch: Branch) -> tuple[list[tuple[Point, Point]], list[Cell]]:
         """Branch and prune: proven zeros with their regions, and the cells left undecided."""
-        first: Cell = tuple(outer(low, high) for low, high in ends)
-        widths = [high - low for low, high in first]
+        first: Cell = tuple(outer(*self.ends[x]) for x in branch.variables)
         found: list[tuple[Point, Point]] = []
+        for guess in self.guesses:
+            start = [guess[self.variables.index(x)] for x in branch.variables]
+            self._try_guess(system, first, start, found)
+        constraints = [g for g in (c.xreplace(branch.fixed) for c in self.constraints) if g.free_symbols]
+        try:
+            field = IntervalField(branch.components, branch.variables, constraints, self.jacobian)
+        except NoIntervalRule:
+            return found, self._with_balls(system, [first], first, found)
+        if len(branch.variables) >= FROM_STARTS:
+            for point in distinct(field.roots_from(_random(first))):
+                self._try_guess(system, first, point.tolist(), found)
+        settle = _Settler(self, system, found)
+        pruned = prune(field, first, settle, settle.regions, self.deadline)
+        self.cells += pruned.cells
+        cells: list[Cell] = [
+            tuple((float(low), float(high)) for low, high in zip(*sides, strict=True))
+            for sides in zip(pruned.low.T, pruned.high.T, strict=True)
+        ]
+        if pruned.reason == "time":
+            self._out_of_time(len(cells))
+            return found, cells
+        if pruned.reason == "degenerate":
+            rest = self._with_balls(system, [first], first, found, BALL_CELLS)
+            if rest:
+                self.reasons.append(UNDECIDABLE.format(len(cells)))
+            return found, cells if rest else []
+        return found, self._with_balls(system, cells, first, found)
+
+    def _out_of_time(self, cells: int) -> None:
+        self.reasons.append(
+            f"stopped after {self.seconds:g} s with {cells} cells undecided; give more seconds or a smaller box"
+        )
+
+    def _with_balls(
+        self,
+        system: BallField,
+        cells: list[Cell],
+        first: Cell,
+        found: list[tuple[Point, Point]],
+        most: float = math.inf,
+    ) -> list[Cell]:
+        """Examine cells one at a time, with as many bits as it takes; the cells that stay undecided.
+
+        With `most`, an attempt that is given up after so many cells, for others to give the reason.
+        """
+        widths = [high - low for low, high in first]
         left: list[Cell] = []
-        queue = deque([first])
+        queue = deque(cells)
         while queue:
             if time.monotonic() > self.deadline:
-                self.reasons.append(
-                    f"stopped after {self.seconds:g} s with {len(queue) + len(left)} cells undecided; "
-                    "give more seconds or a smaller box"
-                )
-                return found, [*left, *queue]
+                self._out_of_time(len(queue) + len(left))
+                return [*left, *queue]
+            if most <= 0:
+                return [*left, *queue]
+            most -= 1
             cell = queue.popleft()
             self.cells += 1
             rest = self._examine(system, cell, found)
@@ -268,12 +345,25 @@ class _Search:
                 left.append(cell)
             else:
                 queue.extend(halves)
-        if left:
-            self.reasons.append(
-                f"{len(left)} cells could not be decided at the finest subdivision: a multiple zero, "
-                "a curve of zeros, zeros too close to tell apart, or a border of where the field is finite"
-            )
-        return found, left
+        if left and most == math.inf:
+            self.reasons.append(UNDECIDABLE.format(len(left)))
+        return left
+
+    def _try_guess(
+        self, system: BallField, cell: Cell, start: Sequence[float], found: list[tuple[Point, Point]]
+    ) -> None:
+        """Prove a zero close to a point, with the largest region that a part of the box allows."""
+        precision = PRECISIONS[1]
+        with ctx.workprec(precision):
+            root = newton(system, [arb(x) for x in start], precision)
+            if root is None or any(lies_in(tuple(root), region) for _, region in found):
+                return
+            if any(x < arb(low) or x > arb(high) for x, (low, high) in zip(root, cell, strict=True)):
+                return
+            reach = [arb(2) ** -4 * (arb(high) - arb(low)) for low, high in cell]
+            proof = prove_zero(system, root, reach, precision)
+        if proof is not None:
+            self._keep(system, *proof, found)
 
     def _examine(self, system: BallField, cell: Cell, found: list[tuple[Point, Point]]) -> Cell | None:
         """What is left of a cell to search: None when it is decided."""
@@ -430,6 +520,36 @@ class _Search:
             sentence = "; ".join(dict.fromkeys(self.reasons)) + f" ({cells} examined)."
             sentence = sentence[0].upper() + sentence[1:]
         return Zeros(tuple(zeros), tuple(self.unresolved), complete, sentence, self.cells)
+
+
+def _random(cell: Cell) -> np.ndarray:
+    low, high = np.array(cell).T
+    return np.random.default_rng(0).uniform(low, high, (STARTS, len(cell)))
+
+
+class _Settler:
+    """Looks with balls at cells that intervals find close to a zero, and knows the regions settled so far."""
+
+    def __init__(self, search: _Search, system: BallField, found: list[tuple[Point, Point]]) -> None:
+        self.search, self.system, self.found = search, system, found
+        self._known: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def __call__(self, low: np.ndarray, high: np.ndarray) -> bool:
+        """A zero near the cell was proven, and its region covers the cell."""
+        cell: Cell = tuple(zip(low.tolist(), high.tolist(), strict=True))
+        with ctx.workprec(PRECISIONS[0]):
+            box = ball_cell(cell)
+            middle = [x.mid() for x in box]
+            value = self.system.values(middle, PRECISIONS[0])
+            return self.search._try_root(self.system, cell, box, middle, value, self.found)
+
+    def regions(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Floats just inside the regions of the zeros proven so far."""
+        for _, region in self.found[len(self._known) :]:
+            low = np.array([float_ends(x.lower())[1] for x in region])
+            high = np.array([float_ends(x.upper())[0] for x in region])
+            self._known.append((low, high))
+        return self._known
 
 
 def _are_equal(one: Sequence[sp.Expr | None], other: Sequence[sp.Expr | None]) -> bool:

@@ -55,10 +55,16 @@ class Field(Protocol):
 class BallField:
     """A field and its exact derivative, as functions of balls."""
 
-    def __init__(self, components: tuple[sp.Expr, ...], variables: tuple[sp.Symbol, ...]) -> None:
+    def __init__(
+        self,
+        components: tuple[sp.Expr, ...],
+        variables: tuple[sp.Symbol, ...],
+        jacobian: Sequence[sp.Expr] | None = None,
+    ) -> None:
         self.size = len(variables)
         self._values = compile_balls(components, variables)
-        self._slopes = compile_balls([f.diff(x) for f in components for x in variables], variables)
+        slopes = [f.diff(x) for f in components for x in variables] if jacobian is None else jacobian
+        self._slopes = compile_balls(slopes, variables)
 
     def values(self, point: Sequence[arb], precision: int) -> list[arb]:
         """F(x), one ball a component."""

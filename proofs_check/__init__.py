@@ -19,11 +19,13 @@ from .frequency_check import BinomialFrequency  # isort: skip
 from .formula import FormulaError, Limits, Vocabulary, read_formula, read_latex, read_statement  # isort: skip
 from .claims_file import parse_claims, read_claims  # isort: skip
 from .guarded import guarded  # isort: skip
+from .stationary_list_check import CertifiedList  # isort: skip
 from .report import Report, verify  # isort: skip
 from .studies import studies  # isort: skip
 
 __all__ = [
     "BinomialFrequency",
+    "CertifiedList",
     "CertifiedNumerics",
     "CertifiedZeros",
     "Check",

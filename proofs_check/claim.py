@@ -31,6 +31,7 @@ from theory.statement import (
     Stationary,
     StationaryCount,
 )
+from theory.stationary_list import StationaryList
 
 from .check import Check
 
@@ -142,8 +143,8 @@ def perturb(statement: Statement, by: sp.Rational, which: int = 0) -> Statement:
         lhs = rhs (1 + by),   or   lhs = by   where rhs is 0
 
     A limit changes in its value, an agreement in its formula, a flow or a gradient by the constant
-    `by` in one component, a count by one. An inequality has no false neighbour; its control is its
-    negation. The bounds of a frequency are replaced by what lies outside of them.
+    `by` in one component, a count by one, a list in the number of one of its rows. An inequality has no false
+    neighbour; its control is its negation. The bounds of a frequency are replaced by what lies outside of them.
 
     Args:
         statement: a true statement.
@@ -184,6 +185,11 @@ def perturb(statement: Statement, by: sp.Rational, which: int = 0) -> Statement:
             return Frequency(event, high, sp.Integer(1))
         case Frequency(event, low, _):
             return Frequency(event, sp.Integer(0), low * (1 - min(abs(by), sp.Rational(1, 2))))
+        case StationaryList():
+            rows = list(statement.rows)
+            row = rows[which % len(rows)]
+            rows[which % len(rows)] = replace(row, number=row.number + 1)
+            return replace(statement, rows=tuple(rows))
         case Agreement(formula, quantity):
             return Agreement(_shifted(formula, by), quantity)
     raise TypeError(f"no perturbation is known for a statement of type {type(statement).__name__}")

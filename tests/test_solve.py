@@ -125,12 +125,14 @@ def test_roots_of_quadratics_come_exactly():
     assert point.is_exact and point[x] == point[y] == sp.sqrt(3) and point.nature() is Nature.MINIMUM
 
 
-def test_a_circle_of_minima_is_not_a_list_of_points():
+def test_a_circle_of_minima_is_one_orbit():
     found = stationary_points(Risk((x**2 + y**2 - 1) ** 2, (x, y)), {x: (-2, 2), y: (-2, 2)})
     assert found.complete, found.termination
     assert [(p[x], p[y], p.nature()) for p in found] == [(0, 0, Nature.MAXIMUM)]
     (circle,) = found.orbits
-    assert circle.dimension == 1 and circle.symmetry == "rotations"
+    assert (circle[x], circle[y]) == (1, 0) and circle.dimension == 1
+    assert circle.symmetry == "rotations of (x, y)" and circle.nature() is Nature.MINIMUM
+    assert circle.certificate.signature == (1, 0, 0)
 
 
 def test_points_that_violate_a_condition_of_the_domain_are_left_out():

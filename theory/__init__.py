@@ -46,7 +46,10 @@ from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
 from .conserved import conserved_quadratics, gradient_field, is_invariant, lie_derivative  # isort: skip
 from .risk import Risk, population_risk, squared_error  # isort: skip
-from .stationary import Nature, StationaryPoint, StationarySet  # isort: skip
+from .stationary import Nature, Orbit, StationaryPoint, StationarySet  # isort: skip
+from .stationary_list import StationaryList  # isort: skip
+from .quadratic import quadratic_stationary_points  # isort: skip
+from .spectral import spectral_stationary_points  # isort: skip
 
 __all__ = [
     "Agreement",
@@ -77,12 +80,14 @@ __all__ = [
     "Nature",
     "NoClosedForm",
     "NormalCDF",
+    "Orbit",
     "OwenT",
     "PointwiseAttention",
     "Risk",
     "Statement",
     "Stationary",
     "StationaryCount",
+    "StationaryList",
     "StationaryPoint",
     "StationarySet",
     "Step",
@@ -112,9 +117,11 @@ __all__ = [
     "q_k",
     "q_v",
     "quad",
+    "quadratic_stationary_points",
     "reduces_to_zero",
     "rho",
     "sigma",
+    "spectral_stationary_points",
     "squared_error",
     "theta",
     "to_latex",

@@ -88,6 +88,16 @@ class Certificate:
     eigenvalues: tuple[Any, ...] = ()
     value: Any = None
 
+    @property
+    def is_strict(self) -> bool:
+        """A negative eigenvalue is proven: descent leaves the point, if it is not exactly on it."""
+        return self.signature is not None and self.signature[1] > 0
+
+    @property
+    def index(self) -> int | None:
+        """The number of negative eigenvalues, when all signs are proven; None otherwise."""
+        return self.signature[1] if self.signature is not None and self.signature[2] == 0 else None
+
     def __str__(self) -> str:
         return f"{self.method}; {'simple' if self.simple else 'multiple'} root"
 
@@ -117,11 +127,7 @@ class StationaryPoint:
         object.__setattr__(self, "at", tuple((symbol, _number(value)) for symbol, value in pairs))
 
     def __getitem__(self, symbol: sp.Symbol | str) -> Any:
-        for known, value in self.at:
-            if symbol == known or symbol == known.name:
-                return value
-        names = ", ".join(known.name for known, _ in self.at)
-        raise KeyError(f"no coordinate {symbol}; the coordinates of this point are {names}")
+        return _coordinate(self.at, symbol)
 
     def value(self) -> Any:
         """The risk at the point: exact, a ball, or None when it was not computed."""
@@ -148,7 +154,12 @@ class Orbit:
         at: a representative, value by symbol, as a mapping or as pairs.
         dimension: dimension of the set near the representative.
         symmetry: the group that moves along the set, as a phrase; "" when none is known.
-        certificate: what was proven at the representative, if anything.
+        certificate: what was proven at the representative, if anything. Its signature counts the signs
+            across the set; the zero eigenvalues along it are left out.
+
+    >>> x, y = sp.symbols("x y")
+    >>> print(Orbit({x: 1, y: 0}, 1, "rotations of (x, y)"))
+    x = 1, y = 0: on a set of dimension 1 (rotations of (x, y))
     """
 
     at: tuple[tuple[sp.Symbol, Any], ...]
@@ -160,9 +171,21 @@ class Orbit:
         pairs = self.at.items() if isinstance(self.at, Mapping) else self.at
         object.__setattr__(self, "at", tuple((symbol, _number(value)) for symbol, value in pairs))
 
+    def __getitem__(self, symbol: sp.Symbol | str) -> Any:
+        return _coordinate(self.at, symbol)
+
+    def value(self) -> Any:
+        """The risk on the set: exact, a ball, or None when it was not computed."""
+        return self.certificate.value if self.certificate is not None else None
+
+    def nature(self) -> Nature:
+        """What the set is across itself: a valley is a minimum. UNKNOWN without a certificate."""
+        return self.certificate.nature if self.certificate is not None else Nature.UNKNOWN
+
     def __str__(self) -> str:
         place = ", ".join(f"{symbol} = {_text(value)}" for symbol, value in self.at)
-        return f"{place}: on a set of dimension {self.dimension}{self.symmetry and f' ({self.symmetry})'}"
+        nature = "" if self.nature() is Nature.UNKNOWN else f"{self.nature()}, "
+        return f"{place}: {nature}on a set of dimension {self.dimension}{self.symmetry and f' ({self.symmetry})'}"
 
 
 @dataclass(frozen=True)
@@ -223,9 +246,21 @@ class StationarySet:
             risk = "" if point.value() is None else _text(point.value())
             eigenvalues = ", ".join(_text(value) for value in point.certificate.eigenvalues)
             rows.append(_row("td", [place, str(point.nature()), risk, eigenvalues, str(point.certificate)]))
-        rows += [_row("td", [str(orbit), str(Nature.DEGENERATE), "", "", ""]) for orbit in self.orbits]
+        for orbit in self.orbits:
+            risk = "" if orbit.value() is None else _text(orbit.value())
+            nature = orbit.nature() if orbit.nature() is not Nature.UNKNOWN else Nature.DEGENERATE
+            rows.append(_row("td", [str(orbit), str(nature), risk, "", str(orbit.certificate or "")]))
         rows += [_row("td", [_box_text(box), "unresolved", "", "", ""]) for box in self.unresolved[:20]]
         return f"<p>{escape(self._heading())}</p><table>{''.join(rows)}</table>"
+
+
+def _coordinate(at: Iterable[tuple[sp.Symbol, Any]], symbol: sp.Symbol | str) -> Any:
+    pairs = tuple(at)
+    for known, value in pairs:
+        if symbol == known or symbol == known.name:
+            return value
+    names = ", ".join(known.name for known, _ in pairs)
+    raise KeyError(f"no coordinate {symbol}; the coordinates of this point are {names}")
 
 
 def _number(value: Any) -> Any:
@@ -240,7 +275,11 @@ def _text(value: Any) -> str:
     if isinstance(value, (flint.arb, flint.acb)):
         return value.str(8, radius=False) if value.is_finite() else "unknown"
     exact = str(value)
-    return exact if len(exact) <= 24 else str(sp.N(value, 8))
+    return exact if len(exact) <= 24 or getattr(value, "is_Matrix", False) else _decimal(value)
+
+
+def _decimal(value: Any) -> str:
+    return str(sp.N(value, 8)) if not value.has(sp.MatrixSymbol) else str(value)
 
 
 def _box_text(box: Box) -> str:

@@ -40,6 +40,7 @@ from proofs_check.frequency_check import BinomialFrequency
 from proofs_check.monte_carlo import MonteCarloAgreement
 from proofs_check.property_based import PropertyBasedAgreement
 from proofs_check.stationary_check import CertifiedZeros
+from proofs_check.stationary_list_check import CertifiedList
 from proofs_check.strategies import models as models_of
 from proofs_check.strategies import orthonormal_frames, reals, unit_vectors, vectors
 from proofs_check.symbolic import SymbolicIdentity
@@ -61,6 +62,7 @@ from theory import (
     PointwiseAttention,
     Risk,
     StationaryCount,
+    StationaryList,
     TokenGroup,
     Tokens,
     derive,
@@ -970,6 +972,126 @@ def oracle_beats_the_swapped_solution():
     """With d = 400, γ² = 1/2, L = 10 the oracle has the smaller risk for λ from 0.091 on."""
     swapped = swapped_risk().subs(theta, swapped_alignment())
     return Inequality(_at_paper_constants(swapped), ">", _at_paper_constants(oracle_excess()))
+
+
+# --- the whole landscape on the spheres ----------------------------------------------------
+
+# A stationary point (k, v) on S^{d−1} × S^{d−1} has R_κ k* + R_η v* + R_ρ v = αk and R_θ k* + R_ν v* + R_ρ k = βv.
+# Either k, v, k*, v* are linearly independent, and then all five slopes vanish; or they lie in a space of three
+# dimensions, span(k*, v*, w). That space is the fixed set of the rotations around it, so that by symmetry the
+# stationary points in it are those of the risk on S² × S². There is no third case, whatever d is.
+
+AT_ORTHOGONAL = {kappa: 0, nu: 0, theta: 0, eta: 0, rho: 0, **ON_SPHERES}
+
+
+def _penalty_of_overlap() -> sp.Expr:
+    """P = γ⁴F₂ + (L−1)σ⁴G₂ + 2(L−1)γ²σ²E₁C₁ + (L−1)(L−2)σ⁴C₁² at κ = 0: a sum of positive terms."""
+    n, C = L - 1, sigma**2 * C1.subs(q_k, 1)
+    background = n * sigma**4 * G2.subs(q_k, 1) + 2 * n * C * gamma**2 * UNIT_SIGNAL_AT_ZERO.E(1)
+    return gamma**4 * UNIT_SIGNAL_AT_ZERO.F(2) + background + n * (n - 1) * C**2
+
+
+@claim(on=SPHERES, by=[SymbolicIdentity(), CertifiedNumerics(digits=30)], source=DERIVED)
+def only_the_orthogonal_point_is_in_general_position():
+    """Where k, v, k*, v* are linearly independent, a stationary point on the spheres is orthogonal in all: the five
+    slopes vanish; R_ν = −2γ² erf(u) gives κ = 0, then R_η = −2mγ²E₁θ gives θ = 0, R_θ = −2mγ²E₁η gives η = 0,
+    R_ρ = 2Pρ with P > 0 gives ρ = 0, and R_κ = −2mγ²E₁ν gives ν = 0."""
+    slopes = {x: slope.subs(ON_SPHERES) for x, slope in risk().gradient().items()}
+    E1 = UNIT_SIGNAL_AT_ZERO.E(1)
+    unit = ErfMoments(m * kappa, gamma**2)
+    return equal(
+        [
+            slopes[nu],
+            slopes[eta].subs({kappa: 0}),
+            slopes[theta].subs({kappa: 0, theta: 0}),
+            slopes[rho].subs({kappa: 0, theta: 0, eta: 0}),
+            slopes[kappa].subs({kappa: 0, theta: 0, eta: 0, rho: 0}),
+        ],
+        [
+            -2 * gamma**2 * sp.erf(unit.u),
+            -2 * m * gamma**2 * E1 * theta,
+            -2 * m * gamma**2 * E1 * eta,
+            2 * rho * _penalty_of_overlap(),
+            -2 * m * gamma**2 * E1 * nu,
+        ],
+    )
+
+
+@claim(on=REDUCED, by=[SymbolicIdentity(), CertifiedNumerics(digits=30)], source=DERIVED)
+def index_of_the_orthogonal_point():
+    """The orthogonal point has index 2 for every d ≥ 4: in the overlaps, which are coordinates across its orbit, the
+    Hessian has the blocks (κ, ν) and (η, θ) with −2mγ²E₁ off and one zero on the diagonal, one negative eigenvalue
+    each, and 2P > 0 for ρ."""
+    order = (kappa, nu, eta, theta, rho)
+    found = [[risk().expr.diff(x, y).subs(AT_ORTHOGONAL) for y in order] for x in order]
+    F0 = 2 / sp.pi * sp.asin(2 * lam**2 * gamma**2 / (1 + 2 * lam**2 * gamma**2))
+    mixed = -2 * m * gamma**2 * UNIT_SIGNAL_AT_ZERO.E(1)
+    blocks = sp.diag(
+        sp.Matrix([[m**2 * gamma**2 * UNIT_SIGNAL_AT_ZERO.F(2), mixed], [mixed, 0]]),
+        sp.Matrix([[0, mixed], [mixed, 2 * m**2 * F0]]),
+        sp.Matrix([[2 * _penalty_of_overlap()]]),
+    )
+    return equal(sp.Matrix(found), blocks)
+
+
+CONSTANTS_OF_THE_LIST = {lam: Q(1, 2), gamma: 1, m: 2, sigma: 1, epsilon: 0, L: 3}
+
+
+def risk_on_spheres(
+    dimension: int, constants: dict[sp.Symbol, Any]
+) -> tuple[sp.Expr, tuple[tuple[sp.Symbol, ...], ...]]:
+    """The risk in the coordinates of unit vectors k and v, k* and v* being the first two axes; and the coordinates."""
+    in_k, in_v = (sp.symbols(f"{name}1:{dimension + 1}", real=True) for name in "kv")
+    product = sp.Add(*(x * y for x, y in zip(in_k, in_v, strict=True)))
+    at = {kappa: in_k[0], eta: in_k[1], theta: in_v[0], nu: in_v[1], rho: product, **ON_SPHERES}
+    return risk().expr.xreplace({s: sp.sympify(v, strict=True) for s, v in constants.items()}).subs(at), (in_k, in_v)
+
+
+@claim(on=Domain({}), by=[CertifiedList(seconds=600)], source=DERIVED)
+def all_stationary_points_on_the_spheres():
+    """For λ = 1/2, γ = σ = 1, m = 2, L = 3 the risk has exactly 36 stationary points with k, v in span(k*, v*, w), on
+    S² × S², none of them degenerate, in nine families under changes of sign: the oracle (index 0) and the swapped
+    solution (0), the pass between them (1), six more kinds of saddles and maxima. The index grows with d as listed.
+    Together with the orthogonal point these are all stationary points on the spheres of R^d, up to rotations that
+    leave k* and v* alone."""
+    expr, spheres = risk_on_spheres(3, CONSTANTS_OF_THE_LIST)
+    rows = [
+        (2, 0, Q("0.563178"), 0),  # oracle
+        (2, 0, Q("0.671793"), 0),  # swapped, ηθ = 1
+        (8, 1, Q("1.099719"), 0),  # the pass between the two
+        (8, 2, Q("2.457513"), 1),
+        (4, 2, Q("3.466828"), 1),
+        (2, 3, Q("3.570325"), 2),  # κν = −1
+        (4, 3, Q("3.822597"), 1),  # k = ±v orthogonal to k* and v*
+        (2, 3, Q("4.357064"), 2),  # swapped with ηθ = −1
+        (4, 4, Q("10.056405"), 2),
+    ]
+    return StationaryList(expr, spheres, rows, wider=risk_on_spheres(4, CONSTANTS_OF_THE_LIST))
+
+
+PUBLISHED_CONSTANTS = {lam: Q(1, 10), gamma: sp.sqrt(2) / 2, m: sp.sqrt(200), sigma: 1, epsilon: 0, L: 10}
+
+
+@claim(on=Domain({}), by=[CertifiedList(seconds=6)], source=DERIVED, expected="open")
+def all_stationary_points_at_the_published_constants():
+    """At the published λ = 1/10, γ² = 1/2, m² = 200, L = 10 the risk has exactly 44 stationary points on S² × S². All
+    44 have been proven, and their indices add up to the Euler characteristic 4; that there are no others is open: the
+    search has left boxes undecided after four million cells."""
+    expr, spheres = risk_on_spheres(3, PUBLISHED_CONSTANTS)
+    rows = [
+        (2, 0, Q("0.113498")),  # oracle
+        (4, 0, Q("0.115512")),  # swapped, θ_s = 0.63
+        (4, 1, Q("0.173704")),
+        (8, 1, Q("0.422026")),
+        (2, 2, Q("0.288308")),
+        (8, 2, Q("0.889920")),
+        (4, 2, Q("1.806591")),
+        (4, 3, Q("1.853727")),
+        (2, 3, Q("2.020333")),
+        (2, 3, Q("3.464007")),
+        (4, 4, Q("211.559446")),
+    ]
+    return StationaryList(expr, spheres, rows)
 
 
 # --- claims: descent -----------------------------------------------------------------------
