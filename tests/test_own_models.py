@@ -643,6 +643,17 @@ PART_OF_THE_PROMPT = TokenLayer(lambda X: sp.Sum(dot(X[l, :], v), (l, 1, L - 1))
 POSITIONS = TokenLayer(lambda X: summed(l * dot(X[l, :], v)))
 LOCATION_AS_A_NUMBER = TokenLayer(lambda X: J * dot(X[J, :], v))
 TOKEN_OF_NO_GROUP = TokenLayer(lambda X: dot(X[0, :], v))
+
+
+def test_a_numbered_token_is_of_any_group() -> None:
+    """X₀ is the informative token with probability 1/L: the risk of ⟨X₀, v⟩ by total expectation over where J is."""
+    derived = population_risk(OneToken(), TOKEN_OF_NO_GROUP).expr
+    signal, noise = m**2 * dot(k_star, v_star) ** 2, gamma**2 * dot(v_star, v_star) + epsilon**2
+    here = (m * dot(k_star, v_star) - m * dot(k_star, v)) ** 2 + gamma**2 * dot(v_star - v, v_star - v) + epsilon**2
+    elsewhere = signal + noise + sigma**2 * dot(v, v)
+    assert sp.expand(derived - here / L - (L - 1) * elsewhere / L) == 0
+
+
 NORMS = TokenLayer(lambda X: summed(sp.sqrt(dot(X[l, :], X[l, :]))))
 
 
@@ -656,9 +667,8 @@ NORMS = TokenLayer(lambda X: summed(sp.sqrt(dot(X[l, :], X[l, :]))))
         (OneToken(), PART_OF_THE_PROMPT, squared_error, "all tokens of X"),
         (OneToken(), POSITIONS, squared_error, "depends on its position"),
         (OneToken(), LOCATION_AS_A_NUMBER, squared_error, "the location J"),
-        (OneToken(), TOKEN_OF_NO_GROUP, squared_error, "no known group"),
     ],
-    ids=["absolute-error", "softmax", "two-tokens", "norms", "part", "positions", "location", "no-group"],
+    ids=["absolute-error", "softmax", "two-tokens", "norms", "part", "positions", "location"],
 )
 def test_what_has_no_rule_is_refused_by_name(law: Law, layer: Layer, loss: Any, named: str) -> None:
     with pytest.raises(NoClosedForm, match=named):

@@ -81,7 +81,7 @@ def graph_expectation(
     >>> rho, S = sp.Symbol("rho", positive=True), sp.MatrixSymbol("S", d, d)
     >>> z = sp.HadamardProduct(Mask("M", d, rho), GaussianVector("x", d, covariance=S))
     >>> graph_expectation(z*z.T, lambda factor: factor)
-    rho**2*S + rho*(1 - rho)*DiagonalMatrix(S)
+    rho**2*S + (rho*(1 - rho))*DiagonalMatrix(S)
     """
     expr = exact(expr)
     average = GraphAverage(Letters(frozenset(symmetric) | covariances(expr)), scalars)

@@ -54,7 +54,7 @@ class TiltedCovariance(sp.MatrixExpr):
     >>> d = sp.Symbol("d", integer=True, positive=True)
     >>> S, W = sp.MatrixSymbol("S", d, d), sp.MatrixSymbol("W", d, d)
     >>> TiltedCovariance(S, W).written_out()
-    (-S*W + I)**(-1)*S
+    (I - S*W)**(-1)*S
     """
 
     is_commutative = False
