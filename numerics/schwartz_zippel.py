@@ -89,6 +89,7 @@ def agrees_entrywise(
     seed: int = 0,
     symmetric: Iterable[sp.MatrixSymbol] = (),
     budget: int = BUDGET,
+    choices: int = SET,
 ) -> EntrywiseAgreement:
     """Whether `claimed` is the mean of `expr`, by brute force over the rationals at random parameters.
 
@@ -101,6 +102,8 @@ def agrees_entrywise(
         seed: of the draws.
         symmetric: matrix symbols to be drawn symmetric; covariances always are.
         budget: see `entrywise_mean`.
+        choices: |S|, from how many rationals a parameter is drawn; few of them make a witness that can be read, and
+            an agreement that says little.
 
     Returns:
         The verdict with its error bound, and the witness of a failure.
@@ -126,11 +129,11 @@ def agrees_entrywise(
         raise ValueError(f"expected a claimed mean free of random symbols, got {random_letters[0]} in it")
     kinds = _kinds(expr, claimed, frozenset(symmetric))
     tried = tuple(_sizes(kinds.sizes, kinds.shapes, sizes))
-    rng = random.Random(seed)
+    dice = _Dice(random.Random(seed), choices)
     points, degree = 0, 0
     for size in tried:
         for _ in range(draws):
-            values = kinds.draw(size, rng)
+            values = kinds.draw(size, dice)
             points += 1
             left, right = _restricted(values, expr), _restricted(values, claimed)
             mean, said = entrywise_mean(expr, left, budget=budget, formal=True), exact_value(claimed, right)
@@ -143,7 +146,7 @@ def agrees_entrywise(
             if mean != said:
                 witness = {symbol: _shown(value) for symbol, value in values.items()}
                 return EntrywiseAgreement("fails", points, degree, 0.0, tried, witness, mean, said)
-    return EntrywiseAgreement("holds", points, degree, min(1.0, (degree / SET) ** draws), tried)
+    return EntrywiseAgreement("holds", points, degree, min(1.0, (degree / choices) ** draws), tried)
 
 
 def _restricted(values: Mapping[sp.Basic, Any], expr: sp.Basic) -> dict[sp.Basic, Any]:
@@ -157,6 +160,22 @@ def _shown(value: Any) -> sp.Basic:
 
 
 # --- which values a parameter takes ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Dice:
+    """Draws from so many rationals each."""
+
+    rng: random.Random
+    choices: int
+
+    def positive(self) -> fmpq:
+        """1, …, choices."""
+        return fmpq(self.rng.randint(1, self.choices))
+
+    def signed(self) -> fmpq:
+        """As many, around zero."""
+        return fmpq(self.rng.randrange(self.choices) - self.choices // 2)
 
 
 @dataclass(frozen=True)
@@ -177,46 +196,42 @@ class _Kinds:
         """The degree of each parameter in what is drawn: L D Lᵀ has degree 3."""
         return {symbol: 3 if symbol in self.covariances else 1 for symbol in self.parameters}
 
-    def draw(self, sizes: Mapping[sp.Basic, int], rng: random.Random) -> dict[sp.Basic, Any]:
+    def draw(self, sizes: Mapping[sp.Basic, int], dice: _Dice) -> dict[sp.Basic, Any]:
         """A random point with these sizes."""
         values: dict[sp.Basic, Any] = dict(sizes)
         for symbol in self.parameters:
             if isinstance(symbol, sp.MatrixSymbol):
                 rows, columns = (int(side.xreplace(sizes)) for side in symbol.shape)
-                values[symbol] = self._table(symbol, rows, columns, rng)
+                values[symbol] = self._table(symbol, rows, columns, dice)
             else:
-                values[symbol] = self._number(symbol, rng)
+                values[symbol] = self._number(symbol, dice)
         return values
 
-    def _number(self, symbol: sp.Basic, rng: random.Random) -> fmpq:
+    def _number(self, symbol: sp.Basic, dice: _Dice) -> fmpq:
         if symbol in self.probabilities:
-            return fmpq(rng.randint(1, SET), SET * (len(self.probabilities) + 1))
+            return dice.positive() / (dice.choices * (len(self.probabilities) + 1))
         if symbol in self.positive or symbol.is_positive or symbol.is_nonnegative:
-            return fmpq(rng.randint(1, SET))
-        return -fmpq(rng.randint(1, SET)) if symbol.is_negative else _signed(rng)
+            return dice.positive()
+        return -dice.positive() if symbol.is_negative else dice.signed()
 
-    def _table(self, symbol: sp.Basic, rows: int, columns: int, rng: random.Random) -> list[list[fmpq]]:
+    def _table(self, symbol: sp.Basic, rows: int, columns: int, dice: _Dice) -> list[list[fmpq]]:
         if symbol in self.distributions:
-            first = [fmpq(rng.randint(1, SET), SET * rows) for _ in range(rows - 1)]
+            first = [dice.positive() / (dice.choices * rows) for _ in range(rows - 1)]
             return [[entry] for entry in [*first, 1 - sum(first, start=fmpq(0))]]
         if symbol in self.covariances:
-            return _covariance(rows, rng)
+            return _covariance(rows, dice)
         if symbol in self.positive:
-            return [[fmpq(rng.randint(1, SET)) for _ in range(columns)] for _ in range(rows)]
-        table = [[_signed(rng) for _ in range(columns)] for _ in range(rows)]
+            return [[dice.positive() for _ in range(columns)] for _ in range(rows)]
+        table = [[dice.signed() for _ in range(columns)] for _ in range(rows)]
         if symbol in self.symmetric:
             table = [[table[max(i, j)][min(i, j)] for j in range(columns)] for i in range(rows)]
         return table
 
 
-def _signed(rng: random.Random) -> fmpq:
-    return fmpq(rng.randrange(-SET // 2, SET // 2))
-
-
-def _covariance(d: int, rng: random.Random) -> list[list[fmpq]]:
+def _covariance(d: int, dice: _Dice) -> list[list[fmpq]]:
     """L D Lᵀ with L unit lower triangular and D positive."""
-    root = [[_signed(rng) if j < i else fmpq(int(i == j)) for j in range(d)] for i in range(d)]
-    scales = [fmpq(rng.randint(1, SET)) for _ in range(d)]
+    root = [[dice.signed() if j < i else fmpq(int(i == j)) for j in range(d)] for i in range(d)]
+    scales = [dice.positive() for _ in range(d)]
     return [
         [sum((a * scale * b for a, scale, b in zip(r, scales, s, strict=True)), start=fmpq(0)) for s in root]
         for r in root

@@ -12,6 +12,7 @@ from .check import Check, Context  # isort: skip
 from .claim import Claim, Study, claim  # isort: skip
 from .symbolic import SymbolicIdentity  # isort: skip
 from .certified import CertifiedNumerics  # isort: skip
+from .entrywise import Entrywise  # isort: skip
 from .monte_carlo import MonteCarloAgreement, agreement_of_expectation  # isort: skip
 from .property_based import PropertyBasedAgreement, assert_agrees  # isort: skip
 from .stationary_check import CertifiedZeros  # isort: skip
@@ -31,6 +32,7 @@ __all__ = [
     "Check",
     "Claim",
     "Context",
+    "Entrywise",
     "Evidence",
     "FormulaError",
     "Limits",

@@ -32,12 +32,14 @@ from typing import Any
 import sympy as sp
 
 from theory.domain import Domain
-from theory.statement import Inequality, Statement
+from theory.matrix_identity import holds_matrices
+from theory.statement import Identity, Inequality, Statement
 
 from .certified import CertifiedNumerics
 from .check import Check
 from .claim import Claim, Study
 from .declarations import Declarations, declare, read_interval
+from .entrywise import Entrywise
 from .formula.limits import FormulaError
 from .formula.reading import combine, read, read_formula, read_statement
 from .symbolic import SymbolicIdentity
@@ -168,6 +170,8 @@ def checks_for(statement: Statement) -> tuple[Check, ...]:
     """The checks that can decide a statement, from exact to certified."""
     if isinstance(statement, Inequality):
         return (CertifiedNumerics(),)
+    if isinstance(statement, Identity) and holds_matrices(statement.lhs):
+        return (Entrywise(draws=1), SymbolicIdentity(), CertifiedNumerics())
     return (SymbolicIdentity(), CertifiedNumerics())
 
 

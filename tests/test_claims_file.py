@@ -211,8 +211,31 @@ def test_the_command_tells_wrong_from_undecided_and_misuse(draft, tmp_path, caps
     draft.write_text(false)
     assert main(["check", str(draft)]) == 1
     draft.write_text(DESIGN.replace("tr(A S A' S)", "tr(A S A S)"))
+    assert main(["check", str(draft)]) == 1
+    draft.write_text(claims('lhs = "tr(A)"\nrhs = "tr(A A)"', head='A = "matrix(d, d)"'))
     assert main(["check", str(draft)]) == 3
     draft.write_text(claims('lhs = "lam +"\nrhs = "1"'))
     assert main(["check", str(draft)]) == 2
     assert main(["check", str(tmp_path / "missing.toml")]) == 2
     assert "lhs: expected" in capsys.readouterr().err
+
+
+def test_a_false_claim_about_matrices_is_refuted_with_a_witness():
+    """Enumeration over the rationals finds it, where neither normal forms nor balls of symbols can."""
+    text = """
+    [symbols]
+    A = "matrix(d, d)"
+    [random]
+    x = "gaussian vector(d), covariance S"
+    [[claim]]
+    name = "square of a form"
+    lhs = "E[(x' A x)^2]"
+    rhs = "tr(A S)^2 + 2 tr(A S A S)"
+    [[claim]]
+    name = "square of a form, for a general matrix"
+    lhs = "E[(x' A x)^2]"
+    rhs = "tr(A S)^2 + tr(A S A S) + tr(A S A' S)"
+    """
+    false, true = (line.verdict for line in verify(parse_claims(text)).lines)
+    assert false.fails and "A" in {str(symbol) for symbol in false.witness.point}
+    assert true.holds

@@ -64,9 +64,14 @@ def executed(script: Path) -> Any:
 
 
 def shown(cell: Any) -> list[str]:
-    """What a cell shows, as text; a picture is a picture, a time is a time."""
+    """What a cell shows, as text; a picture is a picture, a time is a time, a stream is one however it came in."""
     texts = []
+    streaming = None
     for output in cell.get("outputs", ()):
+        if output.get("name") and output.get("name") == streaming:
+            texts[-1] += "\n" + without_times(output.get("text", ""))
+            continue
+        streaming = output.get("name")
         data = output.get("data", {})
         form = "image/png" if "image/png" in data else next((form for form in SHOWN if form in data), None)
         text = output.get("text", "") if form is None else "picture" if form == "image/png" else data[form]
@@ -133,7 +138,7 @@ def test_a_changed_notebook_is_noticed(script: Path) -> None:
 
 
 def test_there_is_a_notebook_for_every_script() -> None:
-    assert [script.stem for script in SCRIPTS] == ["own_model", "single_location"]
+    assert [script.stem for script in SCRIPTS] == ["descent", "own_model", "single_location"]
     assert sorted((ROOT / "examples").glob("*.ipynb")) == [script.with_suffix(".ipynb") for script in SCRIPTS]
 
 
