@@ -22,6 +22,7 @@ from .expectation import (
     check_one_law_a_name,
     check_shapes,
     is_of_matrices,
+    is_of_vectors,
     moments_of,
     reads_as_words,
     representative_terms,
@@ -143,7 +144,7 @@ def derive(expr: Any, *, known: Mapping[sp.Expr, sp.Expr] | None = None) -> Deri
     >>> derivation.result
     2*lam*r/(sqrt(pi)*sqrt(2*lam**2*s + 1))
     """
-    if is_of_matrices(expr):
+    if is_of_matrices(expr) or is_of_vectors(expr):
         return _derive_matrices(expr, dict(known or {}))
     try:
         return _derive_scalar(expr, known)

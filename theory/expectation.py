@@ -70,6 +70,7 @@ __all__ = [
     "check_one_law_a_name",
     "check_shapes",
     "is_of_matrices",
+    "is_of_vectors",
     "moments_of",
     "reads_as_words",
     "representative_terms",
@@ -202,6 +203,13 @@ def _holds_matrices(expr: sp.Basic) -> bool:
     return any(_holds_matrices(arg) for arg in expr.args) if not isinstance(expr, Latent) else False
 
 
+def is_of_vectors(expr: Any) -> bool:
+    """Whether an expression is a polynomial in Gaussian vectors and single rows, which words keep in order."""
+    if not isinstance(expr, sp.Expr) or not is_random(expr) or not expr.has(GaussianVector, Row):
+        return False
+    return reads_as_words(expr)
+
+
 def reads_as_words(expr: sp.Basic) -> bool:
     """Whether a random expression is a polynomial in Gaussian matrices and vectors, made of products and traces."""
     if not is_random(expr):
@@ -253,8 +261,7 @@ class Evaluation:
         return mean
 
     def _value(self, expr: Any) -> sp.Expr:
-        in_words = bool(self.symmetric) and isinstance(expr, sp.Basic) and is_random(expr) and reads_as_words(expr)
-        if is_of_matrices(expr) or in_words:
+        if is_of_matrices(expr) or is_of_vectors(expr):
             return self.value_of_matrices(expr)
         try:
             return self.value_of_scalar(expr)
