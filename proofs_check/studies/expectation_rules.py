@@ -403,6 +403,21 @@ def stein_on_a_vector():
     )
 
 
+@claim(on=PAIR, by=ENGINE, source="Stein (1981), in vectors; completing the square")
+def stein_on_a_vector_with_an_exponential():
+    """E⟨x, x⟩⟨x, Ax⟩ e^{⟨x, u⟩} = e^{⟨m, u⟩ + uᵀΣu/2} [(‖c‖² + tr Σ)(cᵀAc + tr AΣ) + 2 tr ΣBΣ + 4 cᵀΣBc] with
+    c = m + Σu and B = (A + Aᵀ)/2, for A = [[1, 2], [−1, 3]] and u = (1, −2)."""
+    A, u = sp.Matrix(GENERAL), sp.Matrix(DIRECTION)
+    mean, cov = sp.Matrix([mu, nu]), sp.Matrix([[s, r], [r, t]])
+    center, B = mean + cov * u, (A + A.T) / 2
+    squares = (center.dot(center) + cov.trace()) * ((center.T * A * center)[0] + (A * cov).trace())
+    crossed = 2 * (cov * B * cov).trace() + 4 * (center.T * cov * B * center)[0]
+    return equal(
+        Expectation(dot(VECTOR, VECTOR) * quad(VECTOR, GENERAL) * sp.exp(dot(VECTOR, DIRECTION))),
+        sp.exp(mean.dot(u) + (u.T * cov * u)[0] / 2) * (squares + crossed),
+    )
+
+
 @claim(on=pair(lam), by=ENGINE, source="Stein (1981), in vectors")
 def stein_on_a_vector_with_a_gate():
     """E⟨x, x⟩ erf(λ⟨x, u⟩), u = (1, −2), in vectors is Σᵢ E xᵢ² erf(λ⟨x, u⟩) written out in coordinates: with
