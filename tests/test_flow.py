@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import sympy as sp
+from matplotlib import pyplot
 
 from numerics import Ending, Overlaps, Sphere, gradient_flow, projected_gradient_descent
 from numerics.flow import SOLVERS
@@ -145,7 +146,6 @@ def test_a_trajectory_says_what_it_is():
 
 
 def test_a_trajectory_is_drawn():
-    pyplot = pytest.importorskip("matplotlib.pyplot")
     p, a = sp.MatrixSymbol("p", 5, 1), sp.MatrixSymbol("a", 5, 1)
     overlaps = Overlaps({dot(p, a): kappa, dot(a, a): 1}, trained=(p,))
     for start in (0.2, [0.1, 0.2]):

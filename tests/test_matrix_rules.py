@@ -146,26 +146,21 @@ BUGS = {
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_planted_in_a_rule_turns_a_claim_red(monkeypatch, bug):
-    """Some claim that held is refuted, by enumeration or by balls, or is no longer proven and then refuted."""
+    """Some claim that held is refuted, with a witness, by enumeration or by balls; an engine that falls over is not
+    what is tested here."""
     where, name, change = BUGS[bug]
     monkeypatch.setattr(where, name, change(getattr(where, name)))
     reading.is_random.cache_clear()
     red = []
     for claim in HOLDING:
+        checks = [check for check in claim.checks if not isinstance(check, SymbolicIdentity)]
         fresh = replace(claim)  # the statement is made anew
-        for check in claim.checks:
-            if isinstance(check, SymbolicIdentity):
-                continue
-            try:
-                if check.run(fresh, context(claim.name)).fails:
-                    red.append(claim.name)
-            except Exception:  # a bug may also make the engine fall over, which is loud enough
-                red.append(claim.name)
+        try:
+            red += [claim.name for check in checks if check.run(fresh, context(claim.name)).fails]
+        except (NotImplementedError, ValueError, TypeError, AssertionError):
+            continue
         if red:
             break
-    if not red and "tilting" in bug:
-        proofs = [c for c in HOLDING if SymbolicIdentity().run(replace(c), context(c.name)).undecided]
-        red = [c.name for c in proofs]
     assert red, f"no claim saw the bug {bug}"
 
 

@@ -344,7 +344,7 @@ class GraphAverage:
         found = {f.letter for f in graph.factors if isinstance(f.letter, Labels)}
         for function in _functions(graph):
             found |= {row.matrix.labels for row in rows_of(function) if isinstance(row.matrix, MixtureMatrix)}
-        return sorted(found, key=self.letters.rank)
+        return sorted(sorted(found, key=sp.default_sort_key), key=self.letters.rank)
 
     def one_family_of_labels(self, graph: Graph) -> Iterator[Draft] | None:
         """The mean over one family of one-hot labels: each block of equal rows has one component."""

@@ -794,7 +794,7 @@ def _factored(coefficient: sp.Expr) -> sp.Expr:
     """A coefficient in factors; forms of matrices inside it are taken for symbols."""
     if coefficient.is_Atom:
         return coefficient
-    forms = {form: sp.Dummy() for form in _outermost_forms(coefficient)}
+    forms = {form: sp.Dummy() for form in sorted(_outermost_forms(coefficient), key=sp.default_sort_key)}
     plain = coefficient.xreplace(forms)
     is_short = isinstance(plain, sp.Add) and len(plain.args) <= 12 and plain.is_rational_function()
     factored = sp.factor(plain) if is_short else sp.factor_terms(plain)
