@@ -11,7 +11,7 @@ in whose entries the degree is counted.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +29,13 @@ from theory.variables import (
 )
 
 from .entries import unknowns
+from .entry_bounds import Degree
 from .entrywise import BUDGET, degree_bound, entrywise_mean, exact_value
 from .outcomes import random_variables
+from .literal import literal_degree, literal_value
 from .rationals import from_rational
 
-__all__ = ["EntrywiseAgreement", "agrees_entrywise"]
+__all__ = ["EntrywiseAgreement", "agrees_entrywise", "sides_agree"]
 
 SET = 2**60
 """|S|: how many values a parameter is drawn from."""
@@ -127,26 +129,115 @@ def agrees_entrywise(
     random_letters = random_variables(claimed)
     if random_letters:
         raise ValueError(f"expected a claimed mean free of random symbols, got {random_letters[0]} in it")
+    def mean(values: _Values) -> _Known:
+        at = _restricted(values, expr)
+        return entrywise_mean(expr, at, budget=budget, formal=True), lambda degrees: degree_bound(expr, at, degrees)
+
+    def formula(values: _Values) -> _Known:
+        at = _restricted(values, claimed)
+        return exact_value(claimed, at), lambda degrees: degree_bound(claimed, at, degrees)
+
     kinds = _kinds(expr, claimed, frozenset(symmetric))
+    return _compared(kinds, mean, formula, sizes, draws, _Dice(random.Random(seed), choices))
+
+
+def sides_agree(
+    lhs: sp.Expr,
+    rhs: sp.Expr,
+    *,
+    sizes: Iterable[Mapping[Any, int]] | None = None,
+    draws: int = 1,
+    seed: int = 0,
+    symmetric: Iterable[sp.MatrixSymbol] = (),
+    budget: int = BUDGET,
+    choices: int = SET,
+) -> EntrywiseAgreement:
+    """Whether two formulas are equal as they are written, means by enumeration and gradients by differencing.
+
+    Args:
+        lhs, rhs: scalars or matrices of one shape, see `literal_value`: rational in their parameters, polynomial
+            in random symbols.
+        sizes, draws, seed, symmetric, budget, choices: as for `agrees_entrywise`.
+
+    Returns:
+        The verdict with its error bound, and the witness of a failure.
+
+    Raises:
+        NotPolynomial, EntrywiseBudgetExceeded, ValueError: as `literal_value` does.
+
+    >>> from theory.gradient import Gradient
+    >>> d = sp.Symbol("d", integer=True, positive=True)
+    >>> A, W = sp.MatrixSymbol("A", d, d), sp.MatrixSymbol("W", d, d)
+    >>> sides_agree(Gradient(sp.Trace(A*W), W), A.T).verdict, sides_agree(Gradient(sp.Trace(A*W), W), A).verdict
+    ('holds', 'fails')
+    """
+    if draws < 1:
+        raise ValueError(f"expected at least one draw, got draws={draws}")
+    kinds = _kinds(lhs, rhs, frozenset(symmetric))
+
+    def side(expr: sp.Expr) -> Callable[[_Values], _Known]:
+        def known(values: _Values) -> _Known:
+            at = _restricted(values, expr)
+            return literal_value(expr, at, budget=budget), lambda degrees: literal_degree(expr, at, degrees)
+
+        return known
+
+    return _compared(kinds, side(lhs), side(rhs), sizes, draws, _Dice(random.Random(seed), choices))
+
+
+_Values = Mapping[sp.Basic, Any]
+_Known = tuple[Any, Callable[[Mapping[sp.Basic, int]], Degree]]
+
+_REDRAWS = 20
+"""How often a point may be drawn again at which a formula divides by zero."""
+
+
+def _compared(
+    kinds: _Kinds,
+    first: Callable[[_Values], _Known],
+    second: Callable[[_Values], _Known],
+    sizes: Iterable[Mapping[Any, int]] | None,
+    draws: int,
+    dice: _Dice,
+) -> EntrywiseAgreement:
+    """Both values at random points, and how often they could agree by chance."""
     tried = tuple(_sizes(kinds.sizes, kinds.shapes, sizes))
-    dice = _Dice(random.Random(seed), choices)
     points, degree = 0, 0
     for size in tried:
         for _ in range(draws):
-            values = kinds.draw(size, dice)
+            values, (found, degree_found), (said, degree_said) = _at_a_point(kinds, size, dice, first, second)
             points += 1
-            left, right = _restricted(values, expr), _restricted(values, claimed)
-            mean, said = entrywise_mean(expr, left, budget=budget, formal=True), exact_value(claimed, right)
-            if getattr(mean, "shape", None) != getattr(said, "shape", None):
-                raise ValueError(f"expected a claimed mean of the shape of {expr}, got {claimed}")
-            first, second = degree_bound(expr, left, kinds.degrees), degree_bound(claimed, right, kinds.degrees)
-            crossed = first.numerator + second.denominator, second.numerator + first.denominator
-            poles = first.denominator + second.denominator
-            degree = max(degree, *(k + poles for k in crossed))
-            if mean != said:
+            if getattr(found, "shape", None) != getattr(said, "shape", None):
+                raise ValueError(
+                    "expected a claimed mean of the shape of the expression, got "
+                    f"{getattr(said, 'shape', 'a scalar')} against {getattr(found, 'shape', 'a scalar')}"
+                )
+            if found != said:
                 witness = {symbol: _shown(value) for symbol, value in values.items()}
-                return EntrywiseAgreement("fails", points, degree, 0.0, tried, witness, mean, said)
-    return EntrywiseAgreement("holds", points, degree, min(1.0, (degree / choices) ** draws), tried)
+                return EntrywiseAgreement("fails", points, degree, 0.0, tried, witness, found, said)
+            one, other = degree_found(kinds.degrees), degree_said(kinds.degrees)
+            crossed = one.numerator + other.denominator, other.numerator + one.denominator
+            poles = one.denominator + other.denominator
+            degree = max(degree, *(k + poles for k in crossed))
+    return EntrywiseAgreement("holds", points, degree, min(1.0, (degree / dice.choices) ** draws), tried)
+
+
+def _at_a_point(
+    kinds: _Kinds,
+    size: Mapping[sp.Basic, int],
+    dice: _Dice,
+    first: Callable[[_Values], _Known],
+    second: Callable[[_Values], _Known],
+) -> tuple[dict[sp.Basic, Any], _Known, _Known]:
+    """Both sides at a random point where both have a value."""
+    for attempt in range(_REDRAWS):
+        values = kinds.draw(size, dice)
+        try:
+            return values, first(values), second(values)
+        except ZeroDivisionError:
+            if attempt == _REDRAWS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _restricted(values: Mapping[sp.Basic, Any], expr: sp.Basic) -> dict[sp.Basic, Any]:
@@ -246,7 +337,7 @@ def _kinds(expr: sp.Basic, claimed: sp.Basic, symmetric: frozenset[sp.Basic]) ->
     distributions: set[sp.Basic] = set()
     positive: set[sp.Basic] = set()
     covariances: set[sp.Basic] = set()
-    for variable in random_variables(expr):
+    for variable in random_variables(expr, claimed):
         if isinstance(variable, (Labels, MixtureMatrix)):
             into = distributions if isinstance(variable.weights, sp.MatrixSymbol) else probabilities
             into |= variable.weights.free_symbols

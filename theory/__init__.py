@@ -41,6 +41,7 @@ from .gaussian import InfiniteExpectation, NoClosedForm  # isort: skip
 from .wick import matrix_expectation  # isort: skip
 from .matrix_gradient import matrix_gradient  # isort: skip
 from .expectation import E, Expectation  # isort: skip
+from .gradient import Gradient  # isort: skip
 from .derivation import Derivation, Step, derive  # isort: skip
 from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
@@ -65,6 +66,7 @@ __all__ = [
     "GaussianIntegral",
     "GaussianMatrix",
     "GaussianVector",
+    "Gradient",
     "Identity",
     "Inequality",
     "InfiniteExpectation",

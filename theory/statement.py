@@ -38,6 +38,7 @@ __all__ = [
     "StationaryCount",
     "equal",
     "evaluate_expectations",
+    "unevaluated",
 ]
 
 Pairs = tuple[tuple[sp.Symbol, sp.Basic], ...]
@@ -63,15 +64,28 @@ class Statement(ABC):
         """The statement with a function applied to each of its expressions."""
 
 
-def evaluate_expectations(expr: sp.Basic) -> sp.Basic:
-    """The expression with every unevaluated `Expectation` replaced by its closed form.
+UNEVALUATED = ("Expectation", "MatrixExpectation", "Gradient", "MatrixGradient")
+"""What stands in a statement for its closed form, by name: these classes are made further down."""
 
-    Only those nodes are touched: `doit` on the whole would also start sums and integrals.
+
+def evaluate_expectations(expr: sp.Basic) -> sp.Basic:
+    """The expression with every unevaluated `Expectation` and `Gradient` replaced by its closed form.
+
+    Only those nodes are touched, the innermost first: `doit` on the whole would also start sums and integrals.
     """
-    nodes = [
-        node for node in sp.preorder_traversal(expr) if type(node).__name__ in ("Expectation", "MatrixExpectation")
-    ]
-    return expr.xreplace({node: node.doit() for node in nodes}) if nodes else expr
+    closed = {node: node.func(*map(evaluate_expectations, node.args)).doit() for node in unevaluated(expr)}
+    return expr.xreplace(closed) if closed else expr
+
+
+def unevaluated(expr: sp.Basic) -> list[sp.Basic]:
+    """The outermost means and gradients in an expression, each once."""
+    found: dict[sp.Basic, None] = {}
+    walk = sp.preorder_traversal(expr)
+    for node in walk:
+        if type(node).__name__ in UNEVALUATED:
+            found[node] = None
+            walk.skip()
+    return list(found)
 
 
 def _expression(side: Any, role: str) -> sp.Basic:
