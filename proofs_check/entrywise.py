@@ -54,14 +54,19 @@ class Entrywise(Check):
             for claimed, whose in ((evaluate_expectations(lhs), "the engine's"), (evaluate_expectations(rhs), "typed")):
                 try:
                     found = agrees_entrywise(
-                        lhs.args[0], claimed, sizes=list(self.sizes) or None, draws=self.draws, seed=context.seed
+                        lhs.args[0],
+                        claimed,
+                        sizes=list(self.sizes) or None,
+                        draws=self.draws,
+                        seed=context.seed,
+                        symmetric=claim.domain.symmetric,
                     )
                 except EntrywiseBudgetExceeded as error:
                     return _undecided(f"{error}; give smaller sizes")
                 except NotPolynomial as error:
                     return _undecided(f"enumeration knows polynomials only: {error}")
                 if not found.holds:
-                    simplest = self._simplest(lhs.args[0], claimed, context.seed)
+                    simplest = self._simplest(lhs.args[0], claimed, claim.domain.symmetric, context.seed)
                     found = found if simplest is None else simplest
                     witness = Witness(
                         dict(found.witness or {}), str(found.mean), str(found.claimed), f"the {whose} value is wrong"
@@ -86,10 +91,20 @@ class Entrywise(Check):
             seed=context.seed,
         )
 
-    def _simplest(self, expr: sp.Expr, claimed: sp.Expr, seed: int) -> EntrywiseAgreement | None:
+    def _simplest(
+        self, expr: sp.Expr, claimed: sp.Expr, symmetric: frozenset[sp.MatrixSymbol], seed: int
+    ) -> EntrywiseAgreement | None:
         """A failure at small whole numbers, the smallest that show it."""
         for choices in SMALL:
-            found = agrees_entrywise(expr, claimed, sizes=list(self.sizes) or None, draws=6, seed=seed, choices=choices)
+            found = agrees_entrywise(
+                expr,
+                claimed,
+                sizes=list(self.sizes) or None,
+                draws=6,
+                seed=seed,
+                symmetric=symmetric,
+                choices=choices,
+            )
             if not found.holds:
                 return found
         return None

@@ -43,7 +43,7 @@ class SymbolicIdentity(Check):
     def run(self, claim: Checkable, context: Context) -> Verdict:
         """Reduce the difference of the two sides."""
         statement = claim.statement.map(evaluate_expectations)
-        symmetric = _symmetric(claim.statement)
+        symmetric = _symmetric(claim.statement) | claim.domain.symmetric
         if isinstance(statement, Limit):
             value = proven_limit(statement.expr, statement.symbol, statement.point, claim.domain)
             if value is None:

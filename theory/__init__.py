@@ -9,7 +9,7 @@ from .special import BivariateNormalCDF, NormalCDF, OwenT  # isort: skip
 from .integral import GaussianIntegral  # isort: skip
 from .identity import normal_form, reduces_to_zero  # isort: skip
 from .covariance import psd_conditions, validate_covariance  # isort: skip
-from .domain import Domain, FeasibleGram  # isort: skip
+from .domain import Domain, FeasibleGram, Symmetric  # isort: skip
 from .statement import (  # isort: skip
     Agreement,
     Conserved,
@@ -93,6 +93,7 @@ __all__ = [
     "StationaryPoint",
     "StationarySet",
     "Step",
+    "Symmetric",
     "TokenGroup",
     "Tokens",
     "conserved_quadratics",

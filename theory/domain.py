@@ -22,7 +22,7 @@ from sympy.logic.boolalg import Boolean, BooleanFalse, BooleanTrue
 
 from .latex import to_latex
 
-__all__ = ["Condition", "Domain", "FeasibleGram"]
+__all__ = ["Condition", "Domain", "FeasibleGram", "Symmetric"]
 
 Point = dict[sp.Symbol, sp.Rational]
 
@@ -108,6 +108,50 @@ def _is_positive_semidefinite(rows: list[list[Fraction]]) -> bool:
 
 
 @dataclass(frozen=True)
+class Symmetric:
+    """A matrix parameter is its own transpose.
+
+        A = Aᵀ
+
+    The matrices of a domain are not drawn as its numbers are; checks that know matrices ask `Domain.symmetric`.
+
+    Args:
+        matrix: a square matrix symbol.
+
+    Raises:
+        TypeError: if it is no matrix symbol.
+        ValueError: if it is not square.
+
+    >>> A = sp.MatrixSymbol("A", 2, 2)
+    >>> Domain({}, conditions=(Symmetric(A),)).symmetric
+    frozenset({A})
+    """
+
+    matrix: sp.MatrixSymbol
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.matrix, sp.MatrixSymbol):
+            raise TypeError(f"expected a matrix symbol that is symmetric, got {self.matrix!r}")
+        if self.matrix.rows != self.matrix.cols:
+            raise ValueError(f"expected a square matrix, got {self.matrix} of shape {self.matrix.shape}")
+
+    def holds(self, point: Mapping) -> bool | None:
+        """Whether the matrix, if the point gives it, is symmetric."""
+        value = point.get(self.matrix)
+        return True if value is None else bool(sp.Matrix(value) == sp.Matrix(value).T)
+
+    def restrict(self, values: Mapping) -> Symmetric:
+        """The same condition: numbers do not touch it."""
+        return self
+
+    def text(self) -> str:
+        return f"{self.matrix.name} symmetric"
+
+    def latex(self) -> str:
+        return rf"{_latex(self.matrix)}^{{T}} = {_latex(self.matrix)}"
+
+
+@dataclass(frozen=True)
 class _Fixed:
     """A condition in which some symbols have been given values."""
 
@@ -183,6 +227,11 @@ class Domain:
     def symbols(self) -> tuple[sp.Symbol, ...]:
         """The symbols, in the order they were given."""
         return tuple(symbol for symbol, _ in self.intervals)
+
+    @property
+    def symmetric(self) -> frozenset[sp.MatrixSymbol]:
+        """The matrices that are symmetric by a condition."""
+        return frozenset(condition.matrix for condition in self.conditions if isinstance(condition, Symmetric))
 
     def interval(self, symbol: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
         """The two ends for a symbol.
