@@ -128,9 +128,7 @@ def _work(expr: sp.Basic, laws: Outcomes) -> int:
     return most
 
 
-def degree_bound(
-    expr: sp.Basic, values: Mapping[sp.Basic, Any], degrees: Mapping[sp.Basic, int | Degree]
-) -> Degree:
+def degree_bound(expr: sp.Basic, values: Mapping[sp.Basic, Any], degrees: Mapping[sp.Basic, int | Degree]) -> Degree:
     """A bound of the degree of an expression, or of its mean, in what its parameters are made of.
 
     Args:

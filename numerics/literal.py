@@ -17,7 +17,7 @@ from typing import Any
 import sympy as sp
 from flint import fmpq, fmpq_mat, fmpq_poly
 
-from theory.expectation import Expectation, MatrixExpectation
+from theory.expectation import Expectation
 from theory.gradient import Gradient, MatrixGradient
 from theory.reading import is_random
 from theory.statement import unevaluated
@@ -143,7 +143,9 @@ class _Literal:
         if isinstance(inside, GRADIENTS):  # of a polynomial, the mean of the gradient is the gradient of the mean
             mean = Expectation(_inside(inside))
             return self.gradient(inside, lambda at: _Literal(at, self.budget).value(mean), mean)
-        strange = next((inner for inner in unevaluated(inside) if isinstance(inner, GRADIENTS) and _varies(inner)), None)
+        strange = next(
+            (inner for inner in unevaluated(inside) if isinstance(inner, GRADIENTS) and _varies(inner)), None
+        )
         if strange is not None:
             raise NotPolynomial(f"no entrywise rule for the mean of an expression that holds the random {strange}")
         plain, point = self.with_nodes(inside)
@@ -163,7 +165,9 @@ class _Literal:
             )
 
         def slope(i: int, j: int) -> sp.Rational:
-            return from_rational(slope_at_zero(lambda t: fmpq(rational(function(self.moved(parameter, i, j, t)), "f")), bound))
+            return from_rational(
+                slope_at_zero(lambda t: fmpq(rational(function(self.moved(parameter, i, j, t)), "f")), bound)
+            )
 
         if not isinstance(parameter, sp.MatrixSymbol):
             return slope(0, 0)
@@ -175,7 +179,10 @@ class _Literal:
         value = self.point[parameter]
         if not isinstance(parameter, sp.MatrixSymbol):
             return {**self.point, parameter: value + t}
-        table = [[entry + t * ((row, column) == (i, j)) for column, entry in enumerate(entries)] for row, entries in enumerate(value)]
+        table = [
+            [entry + t * ((row, column) == (i, j)) for column, entry in enumerate(entries)]
+            for row, entries in enumerate(value)
+        ]
         return {**self.point, parameter: table}
 
 

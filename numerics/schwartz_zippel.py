@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
 from flint import fmpq
 
+from theory.domain import Domain
 from theory.variables import (
     GaussianFamily,
     GaussianVector,
@@ -31,9 +32,9 @@ from theory.variables import (
 from .entries import unknowns
 from .entry_bounds import Degree
 from .entrywise import BUDGET, degree_bound, entrywise_mean, exact_value
-from .outcomes import random_variables
 from .literal import literal_degree, literal_value
-from .rationals import from_rational
+from .outcomes import random_variables
+from .rationals import from_rational, rational
 
 __all__ = ["EntrywiseAgreement", "agrees_entrywise", "sides_agree"]
 
@@ -129,6 +130,7 @@ def agrees_entrywise(
     random_letters = random_variables(claimed)
     if random_letters:
         raise ValueError(f"expected a claimed mean free of random symbols, got {random_letters[0]} in it")
+
     def mean(values: _Values) -> _Known:
         at = _restricted(values, expr)
         return entrywise_mean(expr, at, budget=budget, formal=True), lambda degrees: degree_bound(expr, at, degrees)
@@ -145,10 +147,10 @@ def sides_agree(
     lhs: sp.Expr,
     rhs: sp.Expr,
     *,
+    domain: Domain | None = None,
     sizes: Iterable[Mapping[Any, int]] | None = None,
     draws: int = 1,
     seed: int = 0,
-    symmetric: Iterable[sp.MatrixSymbol] = (),
     budget: int = BUDGET,
     choices: int = SET,
 ) -> EntrywiseAgreement:
@@ -157,13 +159,17 @@ def sides_agree(
     Args:
         lhs, rhs: scalars or matrices of one shape, see `literal_value`: rational in their parameters, polynomial
             in random symbols.
-        sizes, draws, seed, symmetric, budget, choices: as for `agrees_entrywise`.
+        domain: where they are claimed to be equal: its sizes are tried, its matrices are symmetric, and a witness
+            lies inside. Two quotients of polynomials that are equal somewhere are equal everywhere; formulas with
+            other functions of a parameter, such as |s|, are compared inside the domain only, with no error bound.
+        sizes, draws, seed, budget, choices: as for `agrees_entrywise`.
 
     Returns:
         The verdict with its error bound, and the witness of a failure.
 
     Raises:
-        NotPolynomial, EntrywiseBudgetExceeded, ValueError: as `literal_value` does.
+        NotPolynomial, EntrywiseBudgetExceeded, ValueError: as `literal_value` does; ValueError also where they
+            differ, but no point inside the domain was found at which they do.
 
     >>> from theory.gradient import Gradient
     >>> d = sp.Symbol("d", integer=True, positive=True)
@@ -173,7 +179,9 @@ def sides_agree(
     """
     if draws < 1:
         raise ValueError(f"expected at least one draw, got draws={draws}")
-    kinds = _kinds(lhs, rhs, frozenset(symmetric))
+    where = Domain({}) if domain is None else domain
+    kinds = _kinds(lhs, rhs, where.symmetric)
+    tried = list(sizes) if sizes else _sizes_inside(kinds, where)
 
     def side(expr: sp.Expr) -> Callable[[_Values], _Known]:
         def known(values: _Values) -> _Known:
@@ -182,7 +190,47 @@ def sides_agree(
 
         return known
 
-    return _compared(kinds, side(lhs), side(rhs), sizes, draws, _Dice(random.Random(seed), choices))
+    both = side(lhs), side(rhs)
+    rng = random.Random(seed)
+    if _is_rational(lhs) and _is_rational(rhs):
+        found = _compared(kinds, *both, tried, draws, _Dice(rng, choices))
+        if found.holds or _is_inside(found.witness or {}, where, rng):
+            return found
+        found = _compared(kinds, *both, tried, max(draws, _REDRAWS), _Dice(rng, choices), where)
+        if found.holds:
+            raise ValueError(f"they differ, but not at {found.points} points of {where}")
+        return found
+    found = _compared(kinds, *both, tried, max(draws, _REDRAWS), _Dice(rng, choices), where)
+    return replace(found, error_bound=1.0)
+
+
+def _is_rational(expr: sp.Basic) -> bool:
+    """Whether numbers enter through sums, products and powers alone, so that what is equal somewhere is everywhere."""
+    for node in sp.preorder_traversal(expr):
+        is_power = isinstance(node, sp.Pow) and not node.exp.is_integer
+        if isinstance(node, (sp.Function, sp.Piecewise)) or is_power:
+            if any(not s.is_integer and not isinstance(s, sp.MatrixSymbol) for s in node.free_symbols):
+                return False
+    return True
+
+
+def _sizes_inside(kinds: _Kinds, domain: Domain) -> list[dict[sp.Basic, int]]:
+    """The smallest sizes from 2 on that the domain admits, then one larger, one size after the other."""
+    ends = dict(domain.intervals)
+    ordered = sorted(kinds.sizes, key=sp.default_sort_key)
+    least = {s: 2 if s in kinds.shapes else 1 for s in ordered}
+    base = {s: int(sp.Max(least[s], sp.ceiling(ends[s][0]))) if s in ends else least[s] for s in ordered}
+    base = {s: int(sp.Min(k, sp.floor(ends[s][1]))) if s in ends else k for s, k in base.items()}
+    larger = [
+        {**base, s: base[s] + 1} for s in ordered if s in kinds.shapes and (s not in ends or base[s] < ends[s][1])
+    ]
+    return [base, *larger]
+
+
+def _is_inside(point: Mapping[sp.Basic, Any], domain: Domain, rng: random.Random) -> bool:
+    """Whether a point belongs to the domain, other symbols of which may take any value."""
+    own = {s: value for s, value in point.items() if s in domain.symbols}
+    return domain.contains({**domain.draw(rng), **own}) is True if domain.symbols else True
 
 
 _Values = Mapping[sp.Basic, Any]
@@ -199,13 +247,14 @@ def _compared(
     sizes: Iterable[Mapping[Any, int]] | None,
     draws: int,
     dice: _Dice,
+    domain: Domain | None = None,
 ) -> EntrywiseAgreement:
-    """Both values at random points, and how often they could agree by chance."""
+    """Both values at random points, and how often they could agree by chance; with a domain, at points of it."""
     tried = tuple(_sizes(kinds.sizes, kinds.shapes, sizes))
     points, degree = 0, 0
     for size in tried:
         for _ in range(draws):
-            values, (found, degree_found), (said, degree_said) = _at_a_point(kinds, size, dice, first, second)
+            values, (found, degree_found), (said, degree_said) = _at_a_point(kinds, size, dice, domain, first, second)
             points += 1
             if getattr(found, "shape", None) != getattr(said, "shape", None):
                 raise ValueError(
@@ -226,18 +275,23 @@ def _at_a_point(
     kinds: _Kinds,
     size: Mapping[sp.Basic, int],
     dice: _Dice,
+    domain: Domain | None,
     first: Callable[[_Values], _Known],
     second: Callable[[_Values], _Known],
 ) -> tuple[dict[sp.Basic, Any], _Known, _Known]:
     """Both sides at a random point where both have a value."""
-    for attempt in range(_REDRAWS):
+    pole: ZeroDivisionError | None = None
+    for _ in range(_REDRAWS):
         values = kinds.draw(size, dice)
+        if domain is not None:
+            numbers = domain.draw(dice.rng)
+            values |= {s: rational(numbers[s], str(s)) for s in kinds.parameters if s in numbers}
         try:
             return values, first(values), second(values)
-        except ZeroDivisionError:
-            if attempt == _REDRAWS - 1:
-                raise
-    raise AssertionError("unreachable")
+        except ZeroDivisionError as error:
+            pole = error
+    assert pole is not None
+    raise pole
 
 
 def _restricted(values: Mapping[sp.Basic, Any], expr: sp.Basic) -> dict[sp.Basic, Any]:

@@ -170,7 +170,7 @@ def checks_for(statement: Statement) -> tuple[Check, ...]:
     """The checks that can decide a statement, from exact to certified."""
     if isinstance(statement, Inequality):
         return (CertifiedNumerics(),)
-    if isinstance(statement, Identity) and holds_matrices(statement.lhs):
+    if isinstance(statement, Identity) and (holds_matrices(statement.lhs) or holds_matrices(statement.rhs)):
         return (Entrywise(draws=1), SymbolicIdentity(), CertifiedNumerics())
     return (SymbolicIdentity(), CertifiedNumerics())
 

@@ -35,7 +35,7 @@ __all__ = ["Gradient", "MatrixGradient", "derivative"]
 
 
 def derivative(expr: sp.Expr, parameter: sp.Expr, symmetric: frozenset[sp.Expr] = frozenset()) -> sp.Expr:
-    """The derivative of a scalar in a symbol, taken as real so that |x| and Re f differentiate; the gradient in a matrix.
+    """The derivative of a scalar in a symbol, taken as real so that |x| differentiates; the gradient in a matrix.
 
     Args:
         expr: a scalar expression free of unevaluated means.

@@ -51,7 +51,9 @@ def shape_of(value: Any) -> tuple[Any, Any] | None:
 
 def _what(node: Node) -> str:
     name = getattr(node.value, "name", getattr(node.value, "__name__", "")) if node.kind in ("call", "apply") else ""
-    return str(name) or {"pow": "a power", "mul": "a product", "add": "a sum", "grad": "a gradient"}.get(node.kind, f"a {node.kind}")
+    return str(name) or {"pow": "a power", "mul": "a product", "add": "a sum", "grad": "a gradient"}.get(
+        node.kind, f"a {node.kind}"
+    )
 
 
 def _one_line(error: Exception) -> str:

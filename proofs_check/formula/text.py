@@ -49,8 +49,8 @@ _TOKEN = re.compile(
 )
 RELATIONS = ("=", "<", "<=", ">", ">=")
 STRUCTURES = {  # name: how many arguments
-    "tr": 1, "det": 1, "inv": 1, "diag": 1, "Diag": 1, "norm": 1, "identity": 1, "mean": 1, "dot": 2, "quad": 2, "grad": 2,
-    "hadamard": 2, "ones": 2, "zeros": 2,
+    "tr": 1, "det": 1, "inv": 1, "diag": 1, "Diag": 1, "norm": 1, "identity": 1, "mean": 1, "dot": 2, "quad": 2,
+    "grad": 2, "hadamard": 2, "ones": 2, "zeros": 2,
 }  # fmt: skip
 BINDERS = ("sum", "gaussian_integral")
 ROWS = "matrix"
