@@ -19,6 +19,8 @@ import sympy as sp
 from flint import fmpq
 
 from theory.domain import Domain
+from theory.expectation import Expectation, MatrixExpectation
+from theory.gradient import Gradient, MatrixGradient
 from theory.variables import (
     GaussianFamily,
     GaussianVector,
@@ -181,6 +183,8 @@ def sides_agree(
         raise ValueError(f"expected at least one draw, got draws={draws}")
     where = Domain({}) if domain is None else domain
     kinds = _kinds(lhs, rhs, where.symmetric)
+    if not sizes:
+        kinds = kinds.with_free(_whole_numbers(lhs, rhs))
     tried = list(sizes) if sizes else _sizes_inside(kinds, where)
 
     def side(expr: sp.Expr) -> Callable[[_Values], _Known]:
@@ -201,7 +205,7 @@ def sides_agree(
             raise ValueError(f"they differ, but not at {found.points} points of {where}")
         return found
     found = _compared(kinds, *both, tried, max(draws, _REDRAWS), _Dice(rng, choices), where)
-    return replace(found, error_bound=1.0)
+    return replace(found, error_bound=1.0) if found.holds else found
 
 
 def _is_rational(expr: sp.Basic) -> bool:
@@ -212,6 +216,25 @@ def _is_rational(expr: sp.Basic) -> bool:
             if any(not s.is_integer and not isinstance(s, sp.MatrixSymbol) for s in node.free_symbols):
                 return False
     return True
+
+
+def _whole_numbers(*exprs: sp.Basic) -> set[sp.Basic]:
+    """The integers that enter through sums, products and whole powers alone, and may be as large as any number."""
+    letters = {s for expr in exprs for s in unknowns(expr) if s.is_integer and not isinstance(s, sp.MatrixSymbol)}
+    for expr in exprs:
+        for node in sp.preorder_traversal(expr):
+            if isinstance(
+                node, (sp.Add, sp.Mul, sp.MatAdd, sp.MatMul, sp.Transpose, sp.Trace, sp.Symbol, sp.MatrixBase)
+            ):
+                continue
+            if isinstance(node, sp.Pow) and node.exp.is_Integer:
+                continue
+            if isinstance(node, (Expectation, MatrixExpectation, Gradient, MatrixGradient)):
+                continue
+            letters -= (
+                node.free_symbols if not isinstance(node, sp.MatrixSymbol) else sp.Tuple(*node.shape).free_symbols
+            )
+    return letters
 
 
 def _sizes_inside(kinds: _Kinds, domain: Domain) -> list[dict[sp.Basic, int]]:
@@ -249,7 +272,7 @@ def _compared(
     dice: _Dice,
     domain: Domain | None = None,
 ) -> EntrywiseAgreement:
-    """Both values at random points, and how often they could agree by chance; with a domain, at points of it."""
+    """Both values at random points, and how often they could agree by chance, unless they are those of a domain."""
     tried = tuple(_sizes(kinds.sizes, kinds.shapes, sizes))
     points, degree = 0, 0
     for size in tried:
@@ -264,6 +287,8 @@ def _compared(
             if found != said:
                 witness = {symbol: _shown(value) for symbol, value in values.items()}
                 return EntrywiseAgreement("fails", points, degree, 0.0, tried, witness, found, said)
+            if domain is not None:
+                continue
             one, other = degree_found(kinds.degrees), degree_said(kinds.degrees)
             crossed = one.numerator + other.denominator, other.numerator + one.denominator
             poles = one.denominator + other.denominator
@@ -340,6 +365,12 @@ class _Kinds:
     def degrees(self) -> dict[sp.Basic, int]:
         """The degree of each parameter in what is drawn: L D Lᵀ has degree 3."""
         return {symbol: 3 if symbol in self.covariances else 1 for symbol in self.parameters}
+
+    def with_free(self, letters: set[sp.Basic]) -> _Kinds:
+        """With some of the whole numbers drawn like other numbers; those of shapes stay small."""
+        free = letters & (self.sizes - self.shapes)
+        parameters = tuple(sorted({*self.parameters, *free}, key=sp.default_sort_key))
+        return replace(self, sizes=self.sizes - free, parameters=parameters)
 
     def draw(self, sizes: Mapping[sp.Basic, int], dice: _Dice) -> dict[sp.Basic, Any]:
         """A random point with these sizes."""

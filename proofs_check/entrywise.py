@@ -55,7 +55,7 @@ class Entrywise(Check):
         statement = claim.statement
         if not isinstance(statement, Identity):
             return _undecided(f"expected an identity, got a {type(statement).__name__}")
-        points, bound = 0, 0.0
+        points, bound, sizes = 0, 0.0, dict[str, None]()
         for lhs, rhs in statement.components():
             for left, right, note in self._comparisons(lhs, rhs):
                 try:
@@ -69,7 +69,10 @@ class Entrywise(Check):
                 if not found.holds:
                     return self._refutation(found, left, right, note, claim.domain, context.seed)
                 points, bound = points + found.points, max(bound, found.error_bound)
-        tried = "; ".join(", ".join(f"{symbol}={value}" for symbol, value in size.items()) for size in self.sizes)
+                sizes |= {
+                    ", ".join(f"{symbol}={value}" for symbol, value in size.items()): None for size in found.sizes
+                }
+        tried = "; ".join(filter(None, sizes))
         chance = f"; a wrong formula passes with probability below {bound:.0e}" if 0 < bound < 1 else ""
         return Verdict(
             Outcome.HOLDS,

@@ -483,28 +483,31 @@ def related(lhs: Any, relation: str, rhs: Any, width: int = LINE) -> str:
     return _aligned([*head, f"&{sign} {right[0]}", *(r"&\quad {}" + line for line in right[1:])])
 
 
-def chain(first: Any, steps: Iterable[tuple[Any, str]], width: int = LINE) -> str:
+def chain(first: Any, steps: Iterable[tuple[Any, ...]], width: int = LINE) -> str:
     r"""A chain of equalities, each with the reason for it: first = … = … = last.
 
     Args:
         first: the expression the chain starts from.
-        steps: pairs (next expression, reason), the reason a few words of text.
+        steps: pairs (next expression, reason), the reason a few words of text; or triples with the relation, one of
+            those of `related`, in the third place.
         width: rendered characters on a line, the reason included.
 
-    >>> x = sp.Symbol("x")
-    >>> print(chain((x + 1)**2, [(x**2 + 2*x + 1, "expand")]))
+    >>> x = sp.Symbol("x", real=True)
+    >>> print(chain((x + 1)**2, [(x**2 + 2*x + 1, "expand"), (2*x, "", ">")]))
     \begin{aligned}
     &\left(x + 1\right)^{2} \\
-    &= x^{2} + 2 x + 1 && \text{expand}
+    &= x^{2} + 2 x + 1 && \text{expand} \\
+    &> 2 x
     \end{aligned}
     """
     printer = _Printer()
     start = _lines(_exact(first), printer, width)
     lines = ["&" + start[0], *(r"&\quad {}" + line for line in start[1:])]
-    for expr, reason in steps:
+    for expr, reason, *relation in steps:
         note = rf" && \text{{{sentence_to_latex(reason)}}}" if reason else ""
+        sign = _RELATIONS[relation[0]] if relation else "="
         head, *rest = _lines(_exact(expr), printer, max(width - len(reason), width // 2))
-        lines += [f"&= {head}{note}", *(r"&\quad {}" + line for line in rest)]
+        lines += [f"&{sign} {head}{note}", *(r"&\quad {}" + line for line in rest)]
     return _aligned(lines)
 
 
