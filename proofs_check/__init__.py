@@ -18,9 +18,26 @@ from .property_based import PropertyBasedAgreement, assert_agrees  # isort: skip
 from .stationary_check import CertifiedZeros  # isort: skip
 from .frequency_check import BinomialFrequency  # isort: skip
 from .formula import FormulaError, Limits, Vocabulary, read_formula, read_latex, read_statement  # isort: skip
-from .claims_file import parse_claims, read_claims  # isort: skip
 from .guarded import guarded  # isort: skip
+from .kinds import (  # isort: skip
+    Gaussian,
+    integer,
+    matrix,
+    negative,
+    nonnegative,
+    nonpositive,
+    nonzero,
+    positive,
+    real,
+    vector,
+)
 from .stationary_list_check import CertifiedList  # isort: skip
+from .signs import ProvenSign  # isort: skip
+from .boxes import CertifiedOnBox  # isort: skip
+from .sampled import SampledMean  # isort: skip
+from .ladder import ladder  # isort: skip
+from .checking import check  # isort: skip
+from .claims_file import parse_claims, read_claims  # isort: skip
 from .report import Report, verify  # isort: skip
 from .studies import studies  # isort: skip
 
@@ -28,6 +45,7 @@ __all__ = [
     "BinomialFrequency",
     "CertifiedList",
     "CertifiedNumerics",
+    "CertifiedOnBox",
     "CertifiedZeros",
     "Check",
     "Claim",
@@ -35,11 +53,14 @@ __all__ = [
     "Entrywise",
     "Evidence",
     "FormulaError",
+    "Gaussian",
     "Limits",
     "MonteCarloAgreement",
     "Outcome",
     "PropertyBasedAgreement",
+    "ProvenSign",
     "Report",
+    "SampledMean",
     "Study",
     "SymbolicIdentity",
     "Verdict",
@@ -47,13 +68,24 @@ __all__ = [
     "Witness",
     "agreement_of_expectation",
     "assert_agrees",
+    "check",
     "claim",
     "guarded",
+    "integer",
+    "ladder",
+    "matrix",
+    "negative",
+    "nonnegative",
+    "nonpositive",
+    "nonzero",
     "parse_claims",
+    "positive",
     "read_claims",
     "read_formula",
     "read_latex",
     "read_statement",
+    "real",
     "studies",
+    "vector",
     "verify",
 ]

@@ -233,9 +233,9 @@ def _add_object(key: Any, value: Any, table: _Table) -> None:
 
 def _parameters_of(value: sp.Basic) -> set[Any]:
     """A symbol itself; the symbols of a matrix's sizes and of a random variable's law."""
-    return {
-        node for node in sp.preorder_traversal(value) if isinstance(node, (sp.Symbol, sp.MatrixSymbol))
-    } | {node for node in value.free_symbols if isinstance(node, (sp.Symbol, sp.MatrixSymbol))}
+    return {node for node in sp.preorder_traversal(value) if isinstance(node, (sp.Symbol, sp.MatrixSymbol))} | {
+        node for node in value.free_symbols if isinstance(node, (sp.Symbol, sp.MatrixSymbol))
+    }
 
 
 def _add_interval(key: Any, value: Any, table: _Table) -> None:
@@ -277,9 +277,7 @@ def _size_from(size: Any, table: _Table) -> Any:
 
 def _add_gaussian(key: Any, value: Gaussian, table: _Table) -> None:
     name = _checked(_key_name(key))
-    mean, variance = (
-        table.read(part) if isinstance(part, str) else part for part in (value.mean, value.variance)
-    )
+    mean, variance = (table.read(part) if isinstance(part, str) else part for part in (value.mean, value.variance))
     try:
         (made,) = gaussians(name, mean=[mean], covariance=[[variance]])
     except (TypeError, ValueError) as error:

@@ -22,7 +22,7 @@ and the derivation is not.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -34,11 +34,12 @@ from theory.domain import Domain
 from theory.latex import chain, to_latex
 from theory.statement import Identity, Statement
 
-from .checking import check, domain_of, letters
+from .checking import check, domain_of
 from .declarations import Declarations, declare_where, default_interval
 from .formula.chains import links_of
 from .formula.limits import FormulaError
 from .formula.reading import combine, read
+from .points import letters
 from .verdict import COLORS, Evidence, Outcome, Verdict
 
 __all__ = ["Proof", "ProofLine", "ProofVerdict"]
@@ -457,5 +458,3 @@ def _row(number: str, expr: sp.Basic, relation: str, because: str, found: str) -
     cells = (number, formula, html.escape(because), found)
     return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
 
-
-Where = Mapping[Any, Any] | Domain | None

@@ -219,7 +219,7 @@ class Verdict:
     def text(self) -> str:
         """The whole card as text: what was claimed, where, what was found, and what each check said."""
         lines = [name.ljust(WIDTH) + text for name, text in self._rows()]
-        lines += [f"  {name.ljust(WIDTH - 2)}{_brief(verdict)}" for name, verdict in self.rungs]
+        lines += [f"  {name}: {_brief(verdict)}" for name, verdict in self.rungs]
         return "\n".join([str(self), *lines])
 
     def _rows(self) -> list[tuple[str, str]]:

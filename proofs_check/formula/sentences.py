@@ -70,6 +70,7 @@ def read_sentence(text: str, vocabulary: Vocabulary, limits: Limits) -> Sentence
     return Sentence(statement, reader.nodes, reader.work, reader.effort)
 
 
+Pairs = tuple[tuple[sp.Symbol, Any], ...]
 Piece = tuple[int, str]  # where it begins in the whole text, and its characters
 
 
@@ -110,7 +111,7 @@ class _Reader:
             return start + text.index("{") + 1, stripped[1:-1]
         return piece
 
-    def _field(self, piece: Piece) -> list[tuple[sp.Symbol, Any]]:
+    def _field(self, piece: Piece) -> Pairs:
         """Velocities dx/dt = f, between commas."""
         field = []
         for at, part in self._listed(piece):
@@ -120,9 +121,9 @@ class _Reader:
                 raise FormulaError("expected a velocity such as dx/dt = -x", at, self.text)
             symbol = self._symbol((at + match.start(1), match.group(1)))
             field.append((symbol, self._formula((at + len(left) + 1, right))))
-        return field
+        return tuple(field)
 
-    def _equations(self, piece: Piece) -> list[tuple[sp.Symbol, Any]]:
+    def _equations(self, piece: Piece) -> Pairs:
         """Coordinates x = value, between commas."""
         pairs = []
         for at, part in self._listed(piece):
@@ -130,7 +131,7 @@ class _Reader:
             if not equals:
                 raise FormulaError("expected a coordinate such as x = 0", at, self.text)
             pairs.append((self._symbol((at, left)), self._formula((at + len(left) + 1, right))))
-        return pairs
+        return tuple(pairs)
 
     def _listed(self, piece: Piece) -> Iterator[Piece]:
         """The parts between the commas that stand outside brackets."""
