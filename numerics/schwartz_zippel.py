@@ -183,6 +183,7 @@ def sides_agree(
         raise ValueError(f"expected at least one draw, got draws={draws}")
     where = Domain({}) if domain is None else domain
     kinds = _kinds(lhs, rhs, where.symmetric)
+    kinds = replace(kinds, covariances=kinds.covariances | where.covariances)
     if not sizes:
         kinds = kinds.with_free(_whole_numbers(lhs, rhs))
     tried = list(sizes) if sizes else _sizes_inside(kinds, where)

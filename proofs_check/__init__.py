@@ -7,6 +7,7 @@ from ._guard import refuse_intruders  # isort: skip
 
 refuse_intruders()
 
+from theory.gradient import Gradient  # isort: skip
 from .verdict import Evidence, Outcome, Verdict, Witness  # isort: skip
 from .check import Check, Context  # isort: skip
 from .claim import Claim, Study, claim  # isort: skip
@@ -37,6 +38,7 @@ from .boxes import CertifiedOnBox  # isort: skip
 from .sampled import SampledMean  # isort: skip
 from .ladder import ladder  # isort: skip
 from .checking import check  # isort: skip
+from .proof import Proof, ProofVerdict  # isort: skip
 from .claims_file import parse_claims, read_claims  # isort: skip
 from .report import Report, verify  # isort: skip
 from .studies import studies  # isort: skip
@@ -57,6 +59,8 @@ __all__ = [
     "Limits",
     "MonteCarloAgreement",
     "Outcome",
+    "Proof",
+    "ProofVerdict",
     "PropertyBasedAgreement",
     "ProvenSign",
     "Report",

@@ -23,7 +23,7 @@ from theory.gaussian import InfiniteExpectation, NoClosedForm
 from theory.statement import Identity, evaluate_expectations, unevaluated
 
 from .check import Check, Checkable, Context
-from .verdict import Evidence, Outcome, Verdict, Witness
+from .verdict import Evidence, Outcome, Verdict, Witness, shown_value
 
 __all__ = ["Entrywise"]
 
@@ -101,7 +101,7 @@ class Entrywise(Check):
     ) -> Verdict:
         simplest = self._simplest(lhs, rhs, domain, seed)
         found = found if simplest is None else simplest
-        witness = Witness(dict(found.witness or {}), str(found.mean), str(found.claimed), note)
+        witness = Witness(dict(found.witness or {}), shown_value(found.mean), shown_value(found.claimed), note)
         reason = "enumeration gives another value"
         return Verdict(Outcome.FAILS, Evidence.CERTIFIED, "at a rational point", reason, witness, seed)
 

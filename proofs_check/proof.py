@@ -23,14 +23,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
 
 from theory.derivation import Derivation
-from theory.domain import Domain
+from theory.domain import Domain, Symmetric
 from theory.latex import chain, to_latex
 from theory.statement import Identity, Statement
 
@@ -39,7 +39,7 @@ from .declarations import Declarations, declare_where, default_interval
 from .formula.chains import links_of
 from .formula.limits import FormulaError
 from .formula.reading import combine, read
-from .points import letters
+from .points import covariances_in, expressions_of, letters
 from .verdict import COLORS, Evidence, Outcome, Verdict
 
 __all__ = ["Proof", "ProofLine", "ProofVerdict"]
@@ -82,22 +82,19 @@ class Proof:
     >>> proof = Proof("square").start((x + 1)**2).step(x**2 + x + x + 1, "multiply").step(2*x, "squares", ">")
     >>> proof.conclusion.text()
     '(x + 1)**2 > 2*x'
-    >>> print(Proof("slip").start((x + 1)**2).step(x**2 + x + 1, "multiply").check())
-    "slip" fails at step 1 (multiply): (x + 1)**2 = x**2 + x + 1. Witness: x=1: 4 against 3.
+    >>> print(Proof("slip").start((x + 1)**2).step(x**2 + x + 1, "multiply").check())  # doctest: +ELLIPSIS
+    "slip" fails at step 1 (multiply): (x + 1)**2 = x**2 + x + 1. Witness: x=...
     """
 
     name: str
     where: Any = None
     lines: tuple[ProofLine, ...] = ()
-    _names: Any = field(default=None, repr=False, compare=False)
 
     def start(self, expr: Any) -> Proof:
         """The first line."""
         if self.lines:
             raise ValueError(f"expected one start, got a second one: {expr}; a further line is a step")
-        with_names = replace(self, _names=self._declarations)
-        made = with_names._expression(expr, "the start")
-        return replace(with_names, lines=(ProofLine(Identity(made, made).lhs),))
+        return replace(self, lines=(ProofLine(self._expression(expr, "the start")),))
 
     def step(self, expr: Any, because: str = "", relation: str = "=") -> Proof:
         """The next line.
@@ -131,14 +128,16 @@ class Proof:
 
         >>> from theory.derivation import derive
         >>> from theory.variables import gaussians
-        >>> s = sp.Symbol("s", positive=True)
-        >>> (a,) = gaussians("a", covariance=[[s]])
-        >>> print(Proof.from_derivation(derive(a**4)).check())
+        >>> lam, s, r = sp.symbols("lam s r", positive=True)
+        >>> a, b = gaussians("a b", covariance=[[s, r], [r, 1]])
+        >>> print(Proof.from_derivation(derive(sp.erf(lam*a)*b)).check())
         "derivation" holds: 2 steps, the weakest symbolic.
         """
         numbers = {s for step in derivation.steps for side in (step.before, step.after) for s in side.free_symbols}
         numbers |= derivation.start.free_symbols
-        intervals = {s: default_interval(s) for s in sorted(numbers, key=sp.default_sort_key) if _is_number(s)}
+        intervals = {
+            s: default_interval(s) for s in sorted(numbers, key=sp.default_sort_key) if isinstance(s, sp.Symbol)
+        }
         conditions = tuple(c for c in derivation.conditions if c.free_symbols <= set(intervals))
         proof = cls(name, Domain(intervals, conditions)).start(derivation.start)
         for step in derivation.steps:
@@ -150,13 +149,16 @@ class Proof:
         r"""The proof that an aligned block shows, such as one from a paper, or one of `latex()`.
 
         >>> from proofs_check.kinds import real
-        >>> Proof.from_latex("square", r"(x + 1)^2 &= x^2 + 2 x + 1 \\ &\ge 2 x && \text{squares}", {"x": real}).lines[2]
+        >>> tex = r"(x + 1)^2 &= x^2 + 2 x + 1 \\ &\ge 2 x && \text{squares}"
+        >>> Proof.from_latex("square", tex, {"x": real}).lines[2]
         ProofLine(expr=2*x, because='squares', relation='>=')
         """
         first, *rest = links_of(tex)
-        proof = cls(name, where).start(_as_latex(first.tex))
-        for link in rest:
-            proof = proof.step(_as_latex(link.tex), link.reason, link.relation)
+        proof = cls(name, where)
+        proof = proof.start(proof._expression(first.tex, "the start", latex=True))
+        for number, link in enumerate(rest, 1):
+            expr = proof._expression(link.tex, f"step {number}", latex=True)
+            proof = proof.step(expr, link.reason, link.relation)
         return proof
 
     @property
@@ -175,9 +177,7 @@ class Proof:
 
     def statements(self) -> tuple[Statement, ...]:
         """What each step claims, in order."""
-        return tuple(
-            combine(before.expr, line.relation, line.expr) for before, line in zip(self.lines, self.lines[1:])
-        )
+        return tuple(combine(before.expr, line.relation, line.expr) for before, line in zip(self.lines, self.lines[1:]))
 
     def check(self, *, seconds: float = SECONDS, seed: int = 0) -> ProofVerdict:
         """Check every step, and the first line against the last.
@@ -227,53 +227,37 @@ class Proof:
 
     @cached_property
     def _declarations(self) -> Declarations:
-        if self._names is not None:
-            return self._names  # type: ignore[no-any-return]
         where = dict(self.where.intervals) if isinstance(self.where, Domain) else self.where
         return declare_where(where or {})
 
-    def _expression(self, given: Any, role: str) -> Any:
+    def _expression(self, given: Any, role: str, latex: bool | None = None) -> Any:
         """A line as an expression, in the symbols that `where` declares."""
         vocabulary = self._declarations.vocabulary
-        latex = isinstance(given, _Latex) or None
-        if isinstance(given, str):
-            try:
-                return read(str(given), vocabulary, latex=latex).value
-            except FormulaError as error:
-                raise FormulaError(f"{role}: {error.reason}", error.position, error.text) from None
         try:
+            if isinstance(given, str):
+                return read(given, vocabulary, latex=latex).value
             made = Identity(given, given)
+        except FormulaError as error:
+            raise FormulaError(f"{role}: {error.reason}", error.position, error.text) from None
         except (TypeError, ValueError) as error:
             raise type(error)(f"{role}: {error}") from None
         names = vocabulary.names
-        strangers = {
-            letter: names[str(letter.name)]
-            for letter in letters(made)
-            if str(letter.name) in names and names[str(letter.name)] != letter
-        }
-        return made.lhs.xreplace(strangers)
+        called = {letter: names.get(str(letter.name), letter) for letter in letters(made)}
+        return made.lhs.xreplace({letter: known for letter, known in called.items() if known != letter})
 
     def _domain(self, statement: Statement) -> Domain:
-        if isinstance(self.where, Domain):
-            return self.where
-        return domain_of(statement, self._declarations)
-
-
-class _Latex(str):
-    """A text that is LaTeX though it may look like plain text."""
-
-
-def _as_latex(tex: str) -> str:
-    return _Latex(tex)
+        """Where a step is asserted; a covariance is one also in a line that has lost its random variable."""
+        domain = self.where if isinstance(self.where, Domain) else domain_of(statement, self._declarations)
+        named = self._declarations.vocabulary.names.values()
+        known = covariances_in([*(line.expr for line in self.lines), *(v for v in named if isinstance(v, sp.Basic))])
+        lost = known & letters(statement) - covariances_in(expressions_of(statement))
+        laws = (Symmetric(S, is_covariance=True) for S in sorted(lost, key=sp.default_sort_key))
+        return Domain(domain.intervals, (*domain.conditions, *laws))
 
 
 def _right(statement: Statement) -> sp.Basic:
     right: sp.Basic = statement.rhs  # type: ignore[attr-defined]
     return right
-
-
-def _is_number(symbol: sp.Basic) -> bool:
-    return isinstance(symbol, sp.Symbol)
 
 
 # --- what came out ------------------------------------------------------------------------------
@@ -377,7 +361,7 @@ class ProofVerdict:
             sentences.append(f"{name} fails, though no step was refuted: not {claimed}. Witness: {witness}.")
         if self.errors_cancel:
             several = len(self.wrong_steps) > 1
-            agree = "the errors cancel" if several else "a later step makes up for it, or the end was known"
+            agree = "the errors cancel" if several else "so an undecided step is wrong as well"
             sentences.append(f"The first line and the last agree all the same: {agree}.")
         for number in self.undecided_steps:
             head = f"{name} is undecided at" if not sentences else "Undecided is"
@@ -457,4 +441,3 @@ def _row(number: str, expr: sp.Basic, relation: str, because: str, found: str) -
     formula = html.escape(rf"$\displaystyle {sign}{to_latex(expr)}$")
     cells = (number, formula, html.escape(because), found)
     return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
-
