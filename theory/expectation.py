@@ -41,6 +41,7 @@ from .graph_expectation import graph_expectation
 from .graph_reading import matrix_shape
 from .reading import Monomial, degree, has_random_middle, is_random, linear, polynomial, random_sources, read
 from .special import NormalCDF
+from .statement import evaluate_expectations
 from .tilting import tilt, tilted_source, without_tilted
 from .token_functions import ENTRYWISE
 from .variables import (
@@ -94,7 +95,7 @@ class Expectation(sp.Expr):
         return super().__new__(cls, expr if is_of_matrices(expr) else as_scalar(expr))
 
     def doit(self, **hints: Any) -> sp.Expr:
-        return E(self.args[0])
+        return E(evaluate_expectations(self.args[0]))
 
     def _eval_is_extended_real(self) -> bool | None:
         return self.args[0].is_extended_real
@@ -123,7 +124,7 @@ class MatrixExpectation(sp.MatrixExpr):
         return shape
 
     def doit(self, **hints: Any) -> sp.Expr:
-        return E(self.args[0])
+        return E(evaluate_expectations(self.args[0]))
 
     def _eval_transpose(self) -> sp.Expr:
         return MatrixExpectation(sp.Transpose(self.args[0]).doit())

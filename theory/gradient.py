@@ -238,6 +238,8 @@ class Gradient(sp.Expr):
 class MatrixGradient(sp.MatrixExpr):
     """The gradient of a scalar in a vector or a matrix, unevaluated; what `Gradient` makes of one.
 
+    sympy's operators on matrices evaluate what they meet: `sp.MatMul(2, slope)` keeps the node, `2*slope` does not.
+
     >>> d = sp.Symbol("d", integer=True, positive=True)
     >>> A, W = sp.MatrixSymbol("A", d, d), sp.MatrixSymbol("W", d, d)
     >>> Gradient(sp.Trace(A*W), W), Gradient(sp.Trace(A*W), W).doit()

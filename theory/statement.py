@@ -71,9 +71,10 @@ UNEVALUATED = ("Expectation", "MatrixExpectation", "Gradient", "MatrixGradient")
 def evaluate_expectations(expr: sp.Basic) -> sp.Basic:
     """The expression with every unevaluated `Expectation` and `Gradient` replaced by its closed form.
 
-    Only those nodes are touched, the innermost first: `doit` on the whole would also start sums and integrals.
+    Only those nodes are touched, and each begins with what is inside it: `doit` on the whole would also start sums
+    and integrals.
     """
-    closed = {node: node.func(*map(evaluate_expectations, node.args)).doit() for node in unevaluated(expr)}
+    closed = {node: node.doit() for node in unevaluated(expr)}
     return expr.xreplace(closed) if closed else expr
 
 
