@@ -22,6 +22,7 @@ from theory.domain import Domain
 from theory.expectation import Expectation, MatrixExpectation
 from theory.gradient import Gradient, MatrixGradient
 from theory.variables import (
+    Dot,
     GaussianFamily,
     GaussianVector,
     Labels,
@@ -219,18 +220,18 @@ def _is_rational(expr: sp.Basic) -> bool:
     return True
 
 
+_RATIONAL = (
+    *(sp.Symbol, sp.Add, sp.Mul, sp.MatAdd, sp.MatMul, sp.HadamardProduct, sp.Transpose, sp.Inverse, sp.Trace),
+    *(sp.Determinant, sp.MatrixBase, Dot, Expectation, MatrixExpectation, Gradient, MatrixGradient),
+)
+
+
 def _whole_numbers(*exprs: sp.Basic) -> set[sp.Basic]:
     """The integers that enter through sums, products and whole powers alone, and may be as large as any number."""
     letters = {s for expr in exprs for s in unknowns(expr) if s.is_integer and not isinstance(s, sp.MatrixSymbol)}
     for expr in exprs:
         for node in sp.preorder_traversal(expr):
-            if isinstance(
-                node, (sp.Add, sp.Mul, sp.MatAdd, sp.MatMul, sp.Transpose, sp.Trace, sp.Symbol, sp.MatrixBase)
-            ):
-                continue
-            if isinstance(node, sp.Pow) and node.exp.is_Integer:
-                continue
-            if isinstance(node, (Expectation, MatrixExpectation, Gradient, MatrixGradient)):
+            if isinstance(node, _RATIONAL) or (isinstance(node, (sp.Pow, sp.MatPow)) and node.exp.is_Integer):
                 continue
             letters -= (
                 node.free_symbols if not isinstance(node, sp.MatrixSymbol) else sp.Tuple(*node.shape).free_symbols

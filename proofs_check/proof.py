@@ -31,7 +31,7 @@ import sympy as sp
 
 from theory.derivation import Derivation
 from theory.domain import Domain, Symmetric
-from theory.latex import chain, to_latex
+from theory.latex import LINE, chain, to_latex
 from theory.statement import Identity, Statement
 
 from .checking import check, domain_of
@@ -131,7 +131,7 @@ class Proof:
         >>> lam, s, r = sp.symbols("lam s r", positive=True)
         >>> a, b = gaussians("a b", covariance=[[s, r], [r, 1]])
         >>> print(Proof.from_derivation(derive(sp.erf(lam*a)*b)).check())
-        "derivation" holds: 2 steps, the weakest symbolic.
+        "derivation" holds: 2 steps, each symbolic.
         """
         numbers = {s for step in derivation.steps for side in (step.before, step.after) for s in side.free_symbols}
         numbers |= derivation.start.free_symbols
@@ -346,15 +346,16 @@ class ProofVerdict:
         if self.holds:
             count = f"{len(self.steps)} step{'s' if len(self.steps) > 1 else ''}"
             assert self.evidence is not None
-            weakest = "the weakest " if len(self.steps) > 1 else ""
-            return [f"{name} holds: {count}, {weakest}{self.evidence.value}."]
+            several = {verdict.evidence for verdict in self.steps}
+            how = "the weakest " if len(several) > 1 else "each " if len(self.steps) > 1 else ""
+            return [f"{name} holds: {count}, {how}{self.evidence.value}."]
         sentences = []
         for i, number in enumerate(self.wrong_steps):
             verdict = self.steps[number - 1]
             assert verdict.witness is not None
             head = f"{name} fails at" if i == 0 else "So does"
-            witness = verdict.witness.text().removeprefix("at ")
-            sentences.append(f"{head} {self._called(number)}: {self._claimed(number)}. Witness: {witness}.")
+            sentences.append(f"{head} {self._called(number)}{self._claimed(number)}.")
+            sentences.append(f"Witness: {verdict.witness.text().removeprefix('at ')}.")
         if not self.wrong_steps and self.conclusion.witness is not None:
             witness = self.conclusion.witness.text().removeprefix("at ")
             claimed = self.proof.conclusion.text()
@@ -373,7 +374,19 @@ class ProofVerdict:
         return f"step {number}" + (f" ({because})" if because else "")
 
     def _claimed(self, number: int) -> str:
-        return self.proof.statements()[number - 1].text()
+        """The formula of a step, if a line has room for it."""
+        text = self.proof.statements()[number - 1].text()
+        return f": {text}" if len(text) <= LINE else ""
+
+    def _headline(self) -> str:
+        """What follows the outcome on a card: no formulas and witnesses, which stand beside the steps."""
+        if self.holds:
+            return self._sentences()[0].partition(" holds")[2]
+        numbers = self.wrong_steps or self.undecided_steps
+        if not numbers:
+            return ", though no step was refuted"
+        agree = "; the first line and the last agree all the same" if self.errors_cancel else ""
+        return " at " + ", ".join(map(self._called, numbers)) + agree
 
     def text(self) -> str:
         """The whole card as text: the lines, and below each what was found."""
@@ -413,7 +426,8 @@ class ProofVerdict:
         )
         return (
             f'<div style="border-left:4px solid {color};padding:0.3em 0.8em;margin:0.3em 0">'
-            f'<b style="color:{color}">{html.escape(self.outcome.value)}</b> {html.escape(str(self))}'
+            f'<i>{html.escape(self.proof.name)}</i>: <b style="color:{color}">{self.outcome.value}</b>'
+            f"{html.escape(self._headline())}"
             f'<table style="border:none;margin:0.2em 0">{"".join(rows)}</table></div>'
         )
 
