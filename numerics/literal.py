@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
-from flint import fmpq, fmpq_mat, fmpq_poly
+from flint import fmpq, fmpq_poly
 
 from theory.expectation import Expectation
 from theory.gradient import Gradient, MatrixGradient
@@ -195,7 +195,7 @@ def _varies(gradient: sp.Basic) -> bool:
 def slope_at_zero(function: Callable[[int], fmpq], bound: Degree) -> fmpq:
     """f′(0) of a quotient of polynomials f = P/Q, exactly, from as many values as its degrees take.
 
-    P(t_i) − f(t_i) Q(t_i) = 0 at deg P + deg Q + 1 points determines P/Q; points where f has a pole are left out.
+    The values at deg P + deg Q + 1 points determine P/Q; points where f has a pole are left out.
 
     >>> slope_at_zero(lambda t: fmpq(1, 1 + t)**2 * t, Degree(1, 2))
     1
@@ -211,8 +211,7 @@ def slope_at_zero(function: Callable[[int], fmpq], bound: Degree) -> fmpq:
         except ZeroDivisionError:
             if t == 0:
                 raise
-    rows = [[fmpq(t) ** k for k in range(p + 1)] + [-f * fmpq(t) ** k for k in range(q + 1)] for t, f in points]
-    above, below = _quotient(rows, p)
+    above, below = _quotient(points, p)
     return (above.derivative()(0) * below(0) - above(0) * below.derivative()(0)) / below(0) ** 2
 
 
@@ -226,15 +225,27 @@ def _around_zero() -> Iterator[int]:
         t += 1
 
 
-def _quotient(rows: list[list[fmpq]], p: int) -> tuple[fmpq_poly, fmpq_poly]:
-    """P and Q, without a common factor, from the equations for their coefficients."""
-    reduced, rank = fmpq_mat(rows).rref()
-    table = reduced.tolist()
-    pivots = [next(j for j, entry in enumerate(table[i]) if entry != 0) for i in range(rank)]
-    free = next(j for j in range(len(rows[0])) if j not in pivots)
-    solution = [fmpq(int(j == free)) for j in range(len(rows[0]))]
-    for i, j in enumerate(pivots):
-        solution[j] = -table[i][free]
-    above, below = fmpq_poly(solution[: p + 1]), fmpq_poly(solution[p + 1 :])
-    common = above.gcd(below)
-    return above / common, below / common
+def _quotient(points: list[tuple[int, fmpq]], p: int) -> tuple[fmpq_poly, fmpq_poly]:
+    """P and Q, without a common factor, by Euclid's algorithm on the polynomial through the points.
+
+    Source: von zur Gathen and Gerhard, Modern Computer Algebra, section 5.8 (Cauchy interpolation).
+    """
+    through, nodes = _newton(points)
+    (r, s), (u, v) = (nodes, through), (fmpq_poly([0]), fmpq_poly([1]))
+    while s.degree() > p:
+        quotient, rest = divmod(r, s)
+        (r, s), (u, v) = (s, rest), (v, u - quotient * v)
+    common = s.gcd(v)
+    return s / common, v / common
+
+
+def _newton(points: list[tuple[int, fmpq]]) -> tuple[fmpq_poly, fmpq_poly]:
+    """The polynomial through some points, by divided differences, and that which vanishes at all of them."""
+    differences = [value for _, value in points]
+    through, nodes = fmpq_poly([0]), fmpq_poly([1])
+    for k, (t, _) in enumerate(points):
+        through += nodes * differences[k]
+        nodes *= fmpq_poly([-t, 1])
+        for i in range(len(points) - 1, k, -1):
+            differences[i] = (differences[i] - differences[i - 1]) / (points[i][0] - points[i - k - 1][0])
+    return through, nodes
