@@ -96,7 +96,9 @@ class CertifiedNumerics(Check):
             unclear = unclear or (f"{_place(point)}: {found}" if found else "")
         if unclear:
             return _undecided(unclear)
-        return Verdict(Outcome.HOLDS, Evidence.CERTIFIED, self._scope(statement, len(points), bool(free)), "")
+        scope = self._scope(statement, len(points), bool(free))
+        sizes = " and ".join(map(str, SIZES[: len(points)]))
+        return Verdict(Outcome.HOLDS, Evidence.CERTIFIED, scope, f"sizes {sizes}" if matrices else "")
 
     def _points(self, claim: Checkable, has_matrices: bool, context: Context) -> list[Point]:
         if not has_matrices:

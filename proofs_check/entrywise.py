@@ -21,7 +21,7 @@ from theory.expectation import Expectation, MatrixExpectation
 from theory.statement import Identity, evaluate_expectations
 
 from .check import Check, Checkable, Context
-from .verdict import Evidence, Outcome, Verdict, Witness
+from .verdict import Evidence, Outcome, Verdict, Witness, shown_value
 
 __all__ = ["Entrywise"]
 
@@ -75,7 +75,9 @@ class Entrywise(Check):
                     simplest = self._simplest(lhs.args[0], claimed, claim.domain.symmetric, context.seed)
                     found = found if simplest is None else simplest
                     note = f"the {whose} value is wrong" if self.engine else ""
-                    witness = Witness(dict(found.witness or {}), str(found.mean), str(found.claimed), note)
+                    witness = Witness(
+                        dict(found.witness or {}), shown_value(found.mean), shown_value(found.claimed), note
+                    )
                     scope = "at a rational point"
                     return Verdict(
                         Outcome.FAILS,
