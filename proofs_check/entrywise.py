@@ -12,21 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sympy as sp
-
 from numerics.entries import NotPolynomial
 from numerics.entrywise import EntrywiseBudgetExceeded
-from numerics.schwartz_zippel import EntrywiseAgreement, agrees_entrywise
+from numerics.schwartz_zippel import agrees_entrywise
 from theory.expectation import Expectation, MatrixExpectation
 from theory.statement import Identity, evaluate_expectations
 
 from .check import Check, Checkable, Context
-from .verdict import Evidence, Outcome, Verdict, Witness, shown_value
+from .matrix_witness import MatrixFailure, exact_witness, simplest_failure
+from .verdict import Evidence, Outcome, Verdict
 
 __all__ = ["Entrywise"]
-
-SMALL = (3, 5, 11)
-"""From how many whole numbers a witness is looked for, once a claim is known to be false."""
 
 
 @dataclass(frozen=True)
@@ -72,19 +68,16 @@ class Entrywise(Check):
                 except NotPolynomial as error:
                     return _undecided(f"enumeration knows polynomials only: {error}")
                 if not found.holds:
-                    simplest = self._simplest(lhs.args[0], claimed, claim.domain.symmetric, context.seed)
-                    found = found if simplest is None else simplest
-                    note = f"the {whose} value is wrong" if self.engine else ""
-                    witness = Witness(
-                        dict(found.witness or {}), shown_value(found.mean), shown_value(found.claimed), note
-                    )
-                    scope = "at a rational point"
+                    expr = lhs.args[0]
+                    failure = simplest_failure(
+                        expr, claimed, domain=claim.domain, sizes=list(self.sizes) or None, seed=context.seed
+                    ) or MatrixFailure(found.witness or {}, found.mean, found.claimed)
                     return Verdict(
                         Outcome.FAILS,
                         Evidence.CERTIFIED,
-                        scope,
+                        "at a rational point",
                         "enumeration gives another mean",
-                        witness,
+                        exact_witness(failure, expr, claimed, f"the {whose} value is wrong" if self.engine else ""),
                         context.seed,
                     )
                 points, bound = points + found.points, max(bound, found.error_bound)
@@ -97,24 +90,6 @@ class Entrywise(Check):
             f"equal to the mean by enumeration{chance}",
             seed=context.seed,
         )
-
-    def _simplest(
-        self, expr: sp.Expr, claimed: sp.Expr, symmetric: frozenset[sp.MatrixSymbol], seed: int
-    ) -> EntrywiseAgreement | None:
-        """A failure at small whole numbers, the smallest that show it."""
-        for choices in SMALL:
-            found = agrees_entrywise(
-                expr,
-                claimed,
-                sizes=list(self.sizes) or None,
-                draws=6,
-                seed=seed,
-                symmetric=symmetric,
-                choices=choices,
-            )
-            if not found.holds:
-                return found
-        return None
 
 
 def _undecided(reason: str) -> Verdict:
