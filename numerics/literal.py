@@ -36,7 +36,7 @@ GRADIENTS = (Gradient, MatrixGradient)
 
 
 def literal_value(
-    expr: sp.Basic, values: Mapping[Any, Any], *, budget: int = BUDGET
+    expr: sp.Basic, values: Mapping[Any, Any], *, budget: int = BUDGET, formal: bool = True
 ) -> sp.Rational | sp.ImmutableDenseMatrix:
     """The exact value of an expression with unevaluated means and gradients.
 
@@ -44,6 +44,7 @@ def literal_value(
         expr: a scalar or a matrix expression; every random symbol stands inside a mean.
         values: as for `entrywise_mean`.
         budget: products of terms that may be formed for one mean.
+        formal: as for `entrywise_mean`.
 
     Returns:
         A sympy Rational, or an explicit matrix.
@@ -62,7 +63,7 @@ def literal_value(
     [120]])
     """
     point = exact_point([expr], values)
-    return _Literal(point, budget).value(expr)
+    return _Literal(point, budget, formal).value(expr)
 
 
 def literal_degree(expr: sp.Basic, values: Mapping[sp.Basic, Any], degrees: Mapping[sp.Basic, Any]) -> Degree:
@@ -121,6 +122,7 @@ class _Literal:
 
     point: Mapping[sp.Basic, Any]
     budget: int
+    formal: bool
 
     def value(self, expr: sp.Basic) -> Any:
         """Of a formula: its nodes first."""
@@ -139,17 +141,17 @@ class _Literal:
         """The value of a mean or of a gradient."""
         inside = _inside(node)
         if isinstance(node, GRADIENTS):
-            return self.gradient(node, lambda at: _Literal(at, self.budget).value(inside), inside)
+            return self.gradient(node, lambda at: _Literal(at, self.budget, self.formal).value(inside), inside)
         if isinstance(inside, GRADIENTS):  # of a polynomial, the mean of the gradient is the gradient of the mean
             mean = Expectation(_inside(inside))
-            return self.gradient(inside, lambda at: _Literal(at, self.budget).value(mean), mean)
+            return self.gradient(inside, lambda at: _Literal(at, self.budget, self.formal).value(mean), mean)
         strange = next(
             (inner for inner in unevaluated(inside) if isinstance(inner, GRADIENTS) and _varies(inner)), None
         )
         if strange is not None:
             raise NotPolynomial(f"no entrywise rule for the mean of an expression that holds the random {strange}")
         plain, point = self.with_nodes(inside)
-        return entrywise_mean(plain, point, budget=self.budget, formal=True)
+        return entrywise_mean(plain, point, budget=self.budget, formal=self.formal)
 
     def gradient(self, node: sp.Basic, function: Callable[[Mapping[sp.Basic, Any]], Any], written: sp.Basic) -> Any:
         """The derivatives of a function of the point, entry by entry of the parameter."""

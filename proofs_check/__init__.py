@@ -16,6 +16,7 @@ from .certified import CertifiedNumerics  # isort: skip
 from .entrywise import Entrywise  # isort: skip
 from .monte_carlo import MonteCarloAgreement, agreement_of_expectation  # isort: skip
 from .property_based import PropertyBasedAgreement, assert_agrees  # isort: skip
+from .property_search import PropertySearch  # isort: skip
 from .stationary_check import CertifiedZeros  # isort: skip
 from .frequency_check import BinomialFrequency  # isort: skip
 from .formula import FormulaError, Limits, Vocabulary, read_formula, read_latex, read_statement  # isort: skip
@@ -63,6 +64,7 @@ __all__ = [
     "ProofVerdict",
     "PropertyBasedAgreement",
     "ProvenSign",
+    "PropertySearch",
     "Report",
     "SampledMean",
     "Study",

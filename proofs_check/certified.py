@@ -23,8 +23,9 @@ from .limits import proven_limit
 from .points import expressions_of, generic_values, matrices_in, with_values
 from .symbolic import identities_of
 from .verdict import Evidence, Outcome, Verdict, Witness
+from .witness_script import ball_script
 
-__all__ = ["CertifiedNumerics"]
+__all__ = ["CertifiedNumerics", "certainly", "told_apart"]
 
 GUARD_DIGITS = 8
 REFINEMENTS = (1, 2, 4)
@@ -96,7 +97,9 @@ class CertifiedNumerics(Check):
             unclear = unclear or (f"{_place(point)}: {found}" if found else "")
         if unclear:
             return _undecided(unclear)
-        return Verdict(Outcome.HOLDS, Evidence.CERTIFIED, self._scope(statement, len(points), bool(free)), "")
+        scope = self._scope(statement, len(points), bool(free))
+        sizes = " and ".join(map(str, SIZES[: len(points)]))
+        return Verdict(Outcome.HOLDS, Evidence.CERTIFIED, scope, f"sizes {sizes}" if matrices else "")
 
     def _points(self, claim: Checkable, has_matrices: bool, context: Context) -> list[Point]:
         if not has_matrices:
@@ -147,7 +150,8 @@ class CertifiedNumerics(Check):
                 reason = "a side is not a finite number at this point; is it a pole, or outside the real domain?"
                 continue
             if not left.overlaps(right):
-                return Witness(point, *_told_apart(left, right, self.digits), note)
+                script = ball_script(lhs, rhs, point, digits)
+                return Witness(point, *told_apart(left, right, self.digits), note, script)
             accuracy = self._accuracy(left, right, digits)
             if accuracy == "relative" or (accuracy == "absolute" and refinement > 1):
                 return ""
@@ -173,11 +177,12 @@ class CertifiedNumerics(Check):
                 left, right = _enclosed(statement.lhs, point, digits), _enclosed(statement.rhs, point, digits)
             except UNABLE as error:
                 return str(error)
-            if _certainly(left, statement.relation, right):
+            if certainly(left, statement.relation, right):
                 return ""
-            if _certainly(left, statement.negated().relation, right):
-                values = _told_apart(left, right, self.digits)
-                return Witness(point, *values, f"claimed {statement.relation}")
+            if certainly(left, statement.negated().relation, right):
+                values = told_apart(left, right, self.digits)
+                script = ball_script(statement.lhs, statement.rhs, point, digits)
+                return Witness(point, *values, f"claimed {statement.relation}", script)
             reason = f"{left.str(8)} and {right.str(8)} are too close to call; raise digits={self.digits}"
         return reason
 
@@ -266,7 +271,7 @@ def _place(point: Point) -> str:
     return "at " + ", ".join(f"{symbol}={value}" for symbol, value in point.items()) if point else "evaluated"
 
 
-def _told_apart(left: arb, right: arb, digits: int) -> tuple[str, str]:
+def told_apart(left: arb, right: arb, digits: int) -> tuple[str, str]:
     """Two disjoint balls with as many digits as it takes to see that they differ, and two more."""
     for shown in range(6, 2 * digits + 20):
         texts = left.str(shown, radius=False), right.str(shown, radius=False)
@@ -275,7 +280,7 @@ def _told_apart(left: arb, right: arb, digits: int) -> tuple[str, str]:
     return left.str(digits), right.str(digits)
 
 
-def _certainly(left: arb, relation: str, right: arb) -> bool:
+def certainly(left: arb, relation: str, right: arb) -> bool:
     """Whether the relation holds for every choice of a number in each ball."""
     if not (left.is_finite() and right.is_finite()):
         return False

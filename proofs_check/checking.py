@@ -297,7 +297,10 @@ def _summary(statement: Statement, rungs: list[tuple[str, Verdict]]) -> Verdict:
         return searched  # the simplest witness
     best = strongest([verdict for _, verdict in rungs])
     if best.undecided:
-        reasons = "; ".join(f"{name}: {verdict.reason}" for name, verdict in rungs)
+        said: dict[str, list[str]] = {}
+        for name, verdict in rungs:
+            said.setdefault(verdict.reason, []).append(name)
+        reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in said.items())
         return replace(best, evidence=None, reason=reasons)
     if best.holds and best.scope.startswith("at ") and searched is not None:
         return replace(best, reason="; ".join(filter(None, (best.reason, searched.reason))))

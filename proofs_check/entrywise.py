@@ -23,12 +23,10 @@ from theory.gaussian import InfiniteExpectation, NoClosedForm
 from theory.statement import Identity, evaluate_expectations, unevaluated
 
 from .check import Check, Checkable, Context
-from .verdict import Evidence, Outcome, Verdict, Witness, shown_value
+from .matrix_witness import MatrixFailure, exact_witness, simplest_failure
+from .verdict import Evidence, Outcome, Verdict
 
 __all__ = ["Entrywise"]
-
-SMALL = (3, 5, 11)
-"""From how many whole numbers a witness is looked for, once a claim is known to be false."""
 
 
 @dataclass(frozen=True)
@@ -92,29 +90,17 @@ class Entrywise(Check):
                     yield side, closed, "the engine's value is wrong"
         yield lhs, rhs, "the typed value is wrong" if self.engine and has_nodes == [True, False] else ""
 
-    def _agreement(self, lhs: sp.Expr, rhs: sp.Expr, domain: Domain, seed: int, **options: Any) -> EntrywiseAgreement:
-        options = {"draws": self.draws, **options}
-        return sides_agree(lhs, rhs, domain=domain, sizes=list(self.sizes) or None, seed=seed, **options)
+    def _agreement(self, lhs: sp.Expr, rhs: sp.Expr, domain: Domain, seed: int) -> EntrywiseAgreement:
+        return sides_agree(lhs, rhs, domain=domain, sizes=list(self.sizes) or None, draws=self.draws, seed=seed)
 
     def _refutation(
         self, found: EntrywiseAgreement, lhs: sp.Expr, rhs: sp.Expr, note: str, domain: Domain, seed: int
     ) -> Verdict:
-        simplest = self._simplest(lhs, rhs, domain, seed)
-        found = found if simplest is None else simplest
-        witness = Witness(dict(found.witness or {}), shown_value(found.mean), shown_value(found.claimed), note)
+        simplest = simplest_failure(lhs, rhs, domain=domain, sizes=list(self.sizes) or None, seed=seed)
+        failure = simplest or MatrixFailure(found.witness or {}, found.mean, found.claimed)
+        witness = exact_witness(failure, lhs, rhs, note)
         reason = "enumeration gives another value"
         return Verdict(Outcome.FAILS, Evidence.CERTIFIED, "at a rational point", reason, witness, seed)
-
-    def _simplest(self, lhs: sp.Expr, rhs: sp.Expr, domain: Domain, seed: int) -> EntrywiseAgreement | None:
-        """A failure at small whole numbers, the smallest that show it."""
-        for choices in SMALL:
-            try:
-                found = self._agreement(lhs, rhs, domain, seed, draws=6, choices=choices)
-            except (ValueError, ZeroDivisionError):  # among so few numbers there is no point of the domain
-                continue
-            if not found.holds:
-                return found
-        return None
 
 
 def _closed_form(expr: sp.Expr) -> sp.Expr | None:

@@ -48,6 +48,8 @@ def ladder(statement: Statement) -> tuple[Check, ...]:
     ['ProvenSign', 'CertifiedOnBox', 'PropertySearch']
     """
     match statement:
+        case Inequality() if _is_about_matrices(statement):
+            return (ProvenSign(), PropertySearch())
         case Inequality():
             return (ProvenSign(), CertifiedOnBox(), PropertySearch())
         case Identity() if _is_about_matrices(statement):
@@ -66,7 +68,7 @@ def ladder(statement: Statement) -> tuple[Check, ...]:
     return ()
 
 
-def _is_about_matrices(statement: Identity) -> bool:
+def _is_about_matrices(statement: Identity | Inequality) -> bool:
     """Whether there are matrices, other than the explicit covariances of scalars."""
     return any(
         isinstance(node, sp.MatrixExpr) and not isinstance(node, sp.MatrixBase)

@@ -119,4 +119,8 @@ def with_values(expr: sp.Basic, values: Mapping[Any, Any]) -> sp.Basic:
         for matrix, value in values.items()
         if isinstance(matrix, sp.MatrixSymbol)
     }
-    return expr.xreplace(numbers).xreplace(matrices).doit()
+    sized = expr.xreplace(numbers)
+    for node in sized.atoms(sp.Identity, sp.ZeroMatrix, sp.OneMatrix):
+        if all(side.is_Integer for side in node.shape):
+            matrices[node] = node.as_explicit()
+    return sized.xreplace(matrices).doit()

@@ -346,8 +346,8 @@ class ProofVerdict:
         if self.holds:
             count = f"{len(self.steps)} step{'s' if len(self.steps) > 1 else ''}"
             assert self.evidence is not None
-            several = {verdict.evidence for verdict in self.steps}
-            how = "the weakest " if len(several) > 1 else "each " if len(self.steps) > 1 else ""
+            kinds = {verdict.evidence for verdict in self.steps}
+            how = "the weakest " if len(kinds) > 1 else "each " if len(self.steps) > 1 else ""
             return [f"{name} holds: {count}, {how}{self.evidence.value}."]
         sentences = []
         for i, number in enumerate(self.wrong_steps):

@@ -118,10 +118,14 @@ class _WrittenOut:
         for vector in sorted(_found(expr, GaussianVector), key=sp.default_sort_key):
             replaced[vector] = sp.ImmutableMatrix(add(str(vector.name), *_law(vector)))
         for matrix in sorted(_found(expr, GaussianMatrix), key=sp.default_sort_key):
-            rows = [add(str(matrix.name), *_law(matrix)) for _ in range(int(matrix.rows))]
+            rows = [add(f"{matrix.name}_{i}", *_law(matrix.groups[0])) for i in range(int(matrix.rows))]
             replaced[matrix] = sp.ImmutableMatrix(rows)
-        written = _unrolled(expr).xreplace(replaced).doit()
-        written = written.replace(lambda node: isinstance(node, Row), lambda node: node.args[0][int(node.args[1]), :].T)
+        unrolled = _unrolled(expr)
+        for row in _found(unrolled, Row):
+            if row.matrix in replaced and row.index.is_Integer:
+                replaced[row] = replaced[row.matrix][int(row.index), :]
+                replaced[sp.Transpose(row)] = replaced[row].T
+        written = unrolled.xreplace(replaced).doit()
         if any(True for _ in _found(written, RandomRows)) or written.atoms(GaussianScalar):
             raise NotImplementedError("sampling knows Gaussian scalars, vectors and matrices")
         written = written.doit()
@@ -143,7 +147,7 @@ def _found(expr: sp.Basic, kind: type) -> set[Any]:
 
 
 def _law(variable: Any) -> tuple[list[sp.Expr], sp.Matrix]:
-    """Mean and covariance of a vector, or of a row, as numbers."""
+    """Mean and covariance of a vector, or of the rows of a matrix, as numbers."""
     mean, covariance = (sp.ImmutableMatrix(part.as_explicit()) for part in (variable.mean, variable.covariance))
     return list(mean), covariance
 

@@ -16,7 +16,7 @@ from theory.domain import Domain
 from theory.statement import Inequality, evaluate_expectations
 
 from .check import Check, Checkable, Context
-from .limits import LARGEST, sign_on_domain
+from .limits import LARGEST, by_distances, sign_on_domain
 from .verdict import Evidence, Outcome, Verdict
 
 __all__ = ["ProvenSign"]
@@ -57,8 +57,9 @@ def _is_above_zero(expr: sp.Expr, domain: Domain, strictly: bool) -> bool:
         return sign > 0 or (sign == 0 and not strictly)
     if expr.count_ops() > LARGEST:
         return False
-    factored = sp.factor(expr)
-    return bool(factored.is_positive if strictly else factored.is_nonnegative)
+    shifted = sp.expand(expr.xreplace(by_distances(domain)))
+    seen = (sp.factor(expr), shifted, sp.factor(shifted))
+    return any(each.is_positive if strictly else each.is_nonnegative for each in seen)
 
 
 def _undecided(reason: str) -> Verdict:

@@ -66,6 +66,7 @@ class Witness:
         lhs: the value found on the left, with its error if it has one.
         rhs: the value claimed on the right.
         note: what the two values are, when they are not the two sides at the point.
+        script: a few lines of Python that print both values again; it stands in the card, not in the text.
 
     >>> print(Witness({"kappa": "1/3"}, "0.123", "0.456"))
     at kappa=1/3: 0.123 against 0.456
@@ -75,6 +76,7 @@ class Witness:
     lhs: str
     rhs: str
     note: str = ""
+    script: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "point", dict(self.point))
@@ -84,6 +86,11 @@ class Witness:
         place = ", ".join(f"{symbol}={shown_value(value)}" for symbol, value in self.point.items())
         values = f"{self.lhs} against {self.rhs}"
         return (f"at {place}: " if place else "") + values + (f" ({self.note})" if self.note else "")
+
+    def reproduced(self) -> str:
+        """The script that prints both values again, under the witness as a comment; empty if there is none."""
+        comment = " ".join(self.text().split())
+        return f"# {comment}\n{self.script}" if self.script else ""
 
     def __str__(self) -> str:
         return self.text()
@@ -256,10 +263,12 @@ class Verdict:
             for name, cell in rows
         )
         head = self.outcome.value + (f" {self.repair.text()}" if self.repair else "")
+        script = html.escape(self.witness.script) if self.witness else ""
+        shown = f'<pre style="margin:0.4em 0 0;overflow-x:auto">{script}</pre>' if script else ""
         return (
             f'<div style="border-left:4px solid {COLORS[self.outcome]};padding:0.3em 0.8em;margin:0.3em 0">'
             f'<b style="color:{COLORS[self.outcome]}">{html.escape(head)}</b>'
-            f'<table style="border:none;margin:0.2em 0">{cells}</table></div>'
+            f'<table style="border:none;margin:0.2em 0">{cells}</table>{shown}</div>'
         )
 
     def _repr_latex_(self) -> str:

@@ -73,11 +73,12 @@ class FeasibleGram:
     def holds(self, point: Mapping) -> bool | None:
         """Whether the matrix is positive semidefinite at the point, by exact elimination."""
         values = _exact_point(point)
-        matrix = self.matrix.xreplace(values)
-        if not all(isinstance(entry, sp.Rational) for entry in matrix):
-            return matrix.is_positive_semidefinite
-        rows = [[Fraction(int(entry.p), int(entry.q)) for entry in row] for row in matrix.tolist()]
-        return _is_positive_semidefinite(rows)
+        entries = [values.get(entry) or entry.xreplace(values) for entry in self.matrix.flat()]
+        if not all(isinstance(entry, sp.Rational) for entry in entries):
+            return sp.ImmutableMatrix(*self.matrix.shape, entries).is_positive_semidefinite
+        numbers = [Fraction(int(entry.p), int(entry.q)) for entry in entries]
+        size = self.matrix.rows
+        return _is_positive_semidefinite([numbers[i * size : (i + 1) * size] for i in range(size)])
 
     def restrict(self, values: Mapping) -> FeasibleGram:
         """The same condition with some symbols fixed."""
