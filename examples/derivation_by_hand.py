@@ -69,16 +69,17 @@ wrong
 
 # %%
 verdict = wrong.check()
-print(f"step {verdict.wrong_step}", verdict.steps[verdict.wrong_step - 1].witness)
+print(verdict)
+print(verdict.steps[verdict.wrong_step - 1].witness.script)
 
 # %% [markdown]
 # Steps 5 and 6 are right in themselves, so the mistake was carried to the end: the first line and the last differ.
 #
 # ## The repair
 #
-# $\mathbb E[X^\top X\, \Omega\, X^\top X]$ has three pairings of the four prompts, and the page has two: the one that
-# crosses gives $n\, S \Omega S$ once more. A proof is never changed, so the right page branches off where the wrong
-# one went astray.
+# $\mathbb E[X^\top X\, \Omega\, X^\top X]$ holds $X$ four times, which gives three pairings, and the page has two: the
+# one that crosses gives $n\, S \Omega S$ once more. A proof is never changed, so the right page branches off where
+# the wrong one went astray.
 
 # %%
 right = (

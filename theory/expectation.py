@@ -95,7 +95,7 @@ class Expectation(sp.Expr):
         return super().__new__(cls, expr if is_of_matrices(expr) else as_scalar(expr))
 
     def doit(self, **hints: Any) -> sp.Expr:
-        return E(evaluate_expectations(self.args[0]))
+        return E(self.args[0])
 
     def _eval_is_extended_real(self) -> bool | None:
         return self.args[0].is_extended_real
@@ -124,7 +124,7 @@ class MatrixExpectation(sp.MatrixExpr):
         return shape
 
     def doit(self, **hints: Any) -> sp.Expr:
-        return E(evaluate_expectations(self.args[0]))
+        return E(self.args[0])
 
     def _eval_transpose(self) -> sp.Expr:
         return MatrixExpectation(sp.Transpose(self.args[0]).doit())
@@ -180,6 +180,8 @@ def E(expr: Any, *, symmetric: Iterable[sp.Expr] = ()) -> sp.Expr:
     """
     if isinstance(expr, sp.MatrixBase):
         expr = expr.as_immutable()
+    if isinstance(expr, sp.Basic):
+        expr = evaluate_expectations(expr)
     if isinstance(expr, sp.Basic) and not is_random(expr) and matrix_shape(expr) is not None:
         return exact(expr)
     return Evaluation(symmetric=frozenset(symmetric)).value(expr)
