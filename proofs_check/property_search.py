@@ -23,6 +23,7 @@ import sympy as sp
 from flint import arb, ctx, fmpq
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample, Unsatisfiable
+from sympy.logic.boolalg import Boolean
 
 from numerics.balls import compile_balls
 from numerics.entries import NotPolynomial, unknowns
@@ -38,7 +39,7 @@ from .check import Check, Checkable, Context
 from .matrix_witness import MatrixSearch, exact_witness
 from .screening import Screen
 from .strategies.models import draw_examples
-from .strategies.points import points
+from .strategies.points import interval_of, points, simplest_rationals
 from .symbolic import identities_of
 from .verdict import Evidence, Outcome, Verdict, Witness
 from .witness_script import ball_script
@@ -280,9 +281,10 @@ class _Confirmation:
             values = told_apart(left, right, _DIGITS)
         notes = [f"claimed {self.relation}"] if self.relation != "=" else []
         notes += [f"component {i + 1} of {len(self.pairs)}"] if len(self.pairs) > 1 else []
-        about = set(self.symbols).union(*(getattr(c, "free_symbols", ()) for c in self.domain.conditions))
-        shown = {s: x for s, x in point.items() if s in about or not hasattr(s, "name")}
-        digits = max(_DIGITS, *(len(text) + 5 for text in values)) if self.pairs else _DIGITS
+        named = [c.free_symbols if isinstance(c, Boolean) else self.domain.symbols for c in self.domain.conditions]
+        about = set(self.symbols).union(*named)
+        shown = {symbol: x for symbol, x in point.items() if symbol in about}
+        digits = max(_DIGITS, *(len(text) + 5 for text in values))
         return Witness(shown, *values, ", ".join(notes), ball_script(*self.pairs[i], point, digits))
 
 
@@ -311,6 +313,19 @@ def _shrunk(domain: Domain, confirm: _Confirmation, found: Point, seed: int) -> 
         if simpler == found:
             break
         found = simpler
+    return _polished(domain, confirm, found)
+
+
+def _polished(domain: Domain, confirm: _Confirmation, found: Point) -> Point:
+    """Each coordinate at the first of the simplest rationals at which it still fails; shrinking may skip some."""
+    for symbol, value in found.items():
+        candidates = (sp.Rational(*x.as_integer_ratio()) for x in simplest_rationals(interval_of(domain, symbol)))
+        for candidate in candidates:
+            if candidate == value:
+                break
+            if confirm({**found, symbol: candidate}):
+                found = {**found, symbol: candidate}
+                break
     return found
 
 
