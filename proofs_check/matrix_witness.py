@@ -45,6 +45,7 @@ from .witness_script import entrywise_script
 __all__ = ["MatrixFailure", "MatrixSearch", "exact_witness", "simplest_failure"]
 
 _LARGEST = (1, 2, 5, 11)
+_LARGEST_FOR_INEQUALITIES = (1, 5)  # all of them are tried where an inequality holds
 _EXAMPLES = 60  # at each size and range of entries: a failure that exists at a size is found by the first few
 _POINTS = 2
 
@@ -177,7 +178,7 @@ class MatrixSearch:
 
     def simplest(self, size: Mapping[sp.Basic, int]) -> MatrixFailure | None:
         """A failure of these sizes with small entries, shrunk by Hypothesis; None if none was found."""
-        for largest in _LARGEST:
+        for largest in _LARGEST if self.relation == "=" else _LARGEST_FOR_INEQUALITIES:
             failure = self._shrunk(self._parameters(size, largest))
             if failure is not None or time.monotonic() > self.deadline:
                 return failure
@@ -193,7 +194,7 @@ class MatrixSearch:
             return known[key] is not None
 
         quiet = settings(
-            max_examples=_EXAMPLES if self.relation == "=" else 4 * _EXAMPLES,
+            max_examples=_EXAMPLES if self.relation == "=" else 2 * _EXAMPLES,
             database=None,
             deadline=None,
             derandomize=False,

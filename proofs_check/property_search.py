@@ -23,6 +23,7 @@ import sympy as sp
 from flint import arb, ctx, fmpq
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample, Unsatisfiable
+from sympy.logic.boolalg import Boolean
 
 from numerics.balls import compile_balls
 from numerics.entries import NotPolynomial, unknowns
@@ -39,7 +40,7 @@ from .check import Check, Checkable, Context
 from .matrix_witness import MatrixSearch, exact_witness
 from .screening import Screen
 from .strategies.models import draw_examples
-from .strategies.points import points
+from .strategies.points import interval_of, points, simplest_rationals
 from .symbolic import identities_of
 from .verdict import Evidence, Outcome, Verdict, Witness
 from .witness_script import ball_script
@@ -48,7 +49,7 @@ __all__ = ["PropertySearch"]
 
 _FIRST = 32  # points that Hypothesis draws, simple ones among them, before the screen draws its own
 _BATCH = 64  # the screen's first batch; each further one is four times as large
-_SUSPECTS = 4  # of each batch, to be confirmed
+_SUSPECTS = 4  # of each batch, to be confirmed and looked around
 _SHRINKS = 300
 _DENOMINATORS = (1, 2, 3, 4, 6, 8, 12, 24, 100, 1000, 10**6)
 _PASSES = 4  # of shrinking: each starts from what the last one found
@@ -90,7 +91,8 @@ class PropertySearch(Check):
         seconds = context.seconds if self.seconds is None else self.seconds
         pairs, relation = _sides(claim.statement)
         if relation is None:
-            verdict = _undecided(f"no point refutes a {type(claim.statement).__name__}; use another check")
+            kind = type(claim.statement).__name__
+            verdict = _undecided(f"no single point refutes a statement of the kind {kind}; use another check")
         elif _is_exact(pairs):
             verdict = self._exact(pairs, relation, claim, context, begin + seconds)
         else:
@@ -132,7 +134,9 @@ class PropertySearch(Check):
                 break
             try:
                 found = search.failure(size)
-            except EntrywiseBudgetExceeded as error:
+            except NotPolynomial:
+                raise
+            except (EntrywiseBudgetExceeded, ValueError) as error:  # too large, or too small for a law
                 refused = str(error)
                 continue
             compared += 1
@@ -176,24 +180,25 @@ class PropertySearch(Check):
         screen = _screen_of(domain, confirm)
         if screen is None:  # no float rule: the balls look at every point
             return self._one_by_one(domain, confirm, first, seed, deadline)
-        tried, size = len(first), _BATCH
         rng = np.random.default_rng(seed)
         batch = np.array([[float(x) for x in at.values()] for at in first]).reshape(-1, len(domain.symbols))
         exact: Sequence[Point] | None = first
-        suspects = batch[:0]
+        suspects, drawn, tried, size = batch[:0], len(first), 0, _BATCH
         while True:
             suspicion = screen.suspicion(batch)
             order = np.argsort(-suspicion, kind="stable")
-            order = order[np.isfinite(suspicion[order])][:_SUSPECTS]
-            for i in order:
+            order = order[np.isfinite(suspicion[order])]
+            tried += len(order)
+            for i in _worth_a_proof(order):
                 at = exact[i] if exact is not None else _exact_point(domain, batch[i])
                 if confirm(at):
                     return tried, at
-            suspects = _most_suspicious(screen, np.concatenate([suspects, batch[order]]))
-            if tried >= self.examples or time.monotonic() > deadline:
+            if drawn >= self.examples or time.monotonic() > deadline:
                 return tried, None
-            batch, exact = screen.draw(min(size, self.examples - tried), rng, suspects), None
-            tried, size = tried + min(size, self.examples - tried), 4 * size
+            suspects = _most_suspicious(screen, np.concatenate([suspects, batch[order[:_SUSPECTS]]]))
+            count = min(size, self.examples - drawn)
+            batch, exact = screen.draw(count, rng, suspects), None
+            drawn, size = drawn + count, 4 * size
 
     def _one_by_one(
         self, domain: Domain, confirm: _Confirmation, first: Sequence[Point], seed: int, deadline: float
@@ -214,7 +219,7 @@ class _Confirmation:
         self.domain, self.pairs, self.relation, self.deadline = domain, tuple(pairs), relation, deadline
         sides = [side for pair in pairs for side in pair]
         self.symbols = tuple(s for s in domain.symbols if any(s in side.free_symbols for side in sides))
-        seconds = max(0.1, deadline - time.monotonic())
+        seconds = max(0.1, deadline - time.monotonic()) / 4  # for one Gaussian integral of dimension two
         self.programs = [compile_balls(pair, self.symbols, seconds) for pair in pairs]
         self.known: dict[tuple, tuple[int, arb, arb] | None] = {}
         self.trouble = ""
@@ -236,6 +241,8 @@ class _Confirmation:
         at = [fmpq(int(point[symbol].p), int(point[symbol].q)) for symbol in self.symbols]
         for i, program in enumerate(self.programs):
             for bits in _BITS:
+                if time.monotonic() > self.deadline:
+                    return None
                 try:
                     left, right = program(at, bits)
                 except UNABLE as error:
@@ -275,9 +282,10 @@ class _Confirmation:
             values = told_apart(left, right, _DIGITS)
         notes = [f"claimed {self.relation}"] if self.relation != "=" else []
         notes += [f"component {i + 1} of {len(self.pairs)}"] if len(self.pairs) > 1 else []
-        about = set(self.symbols).union(*(getattr(c, "free_symbols", ()) for c in self.domain.conditions))
-        shown = {s: x for s, x in point.items() if s in about or not hasattr(s, "name")}
-        digits = max(_DIGITS, *(len(text) + 5 for text in values)) if self.pairs else _DIGITS
+        named = [c.free_symbols if isinstance(c, Boolean) else self.domain.symbols for c in self.domain.conditions]
+        about = set(self.symbols).union(*named)
+        shown = {symbol: x for symbol, x in point.items() if symbol in about}
+        digits = max(_DIGITS, *(len(text) + 5 for text in values))
         return Witness(shown, *values, ", ".join(notes), ball_script(*self.pairs[i], point, digits))
 
 
@@ -306,11 +314,30 @@ def _shrunk(domain: Domain, confirm: _Confirmation, found: Point, seed: int) -> 
         if simpler == found:
             break
         found = simpler
+    return _polished(domain, confirm, found)
+
+
+def _polished(domain: Domain, confirm: _Confirmation, found: Point) -> Point:
+    """Each coordinate at the first of the simplest rationals at which it still fails; shrinking may skip some."""
+    for symbol, value in found.items():
+        candidates = (sp.Rational(*x.as_integer_ratio()) for x in simplest_rationals(interval_of(domain, symbol)))
+        for candidate in candidates:
+            if candidate == value:
+                break
+            if confirm({**found, symbol: candidate}):
+                found = {**found, symbol: candidate}
+                break
     return found
 
 
 def _fraction(x: sp.Rational) -> Fraction:
     return Fraction(int(x.p), int(x.q))
+
+
+def _worth_a_proof(order: np.ndarray) -> list[int]:
+    """The most suspicious points, and three of all degrees: what floats call equal may differ all the same."""
+    spread = order[:: max(1, len(order) // 3)][:3]
+    return list(dict.fromkeys([*order[:_SUSPECTS].tolist(), *spread.tolist()]))
 
 
 def _most_suspicious(screen: Screen, batch: np.ndarray) -> np.ndarray:

@@ -378,11 +378,8 @@ class Domain:
         point: Point = {}
         for symbol, (low, high) in self.intervals:
             for _ in range(5):
-                value = (
-                    _generic_integer(low, high, rng)
-                    if symbol.is_integer
-                    else _generic_rational(*_usable_ends(symbol, low, high), rng)
-                )
+                ends = _usable_ends(symbol, low, high)
+                value = _generic_integer(*ends, rng) if symbol.is_integer else _generic_rational(*ends, rng)
                 if value not in point.values() and -value not in point.values():
                     break
             point[symbol] = value
