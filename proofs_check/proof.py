@@ -34,7 +34,7 @@ from theory.domain import Domain, Symmetric
 from theory.latex import LINE, chain, to_latex
 from theory.statement import Identity, Statement
 
-from .checking import check, domain_of
+from .checking import check
 from .declarations import Declarations, declare_where, default_interval
 from .formula.chains import links_of
 from .formula.limits import FormulaError
@@ -245,9 +245,12 @@ class Proof:
         called = {letter: names.get(str(letter.name), letter) for letter in letters(made)}
         return made.lhs.xreplace({letter: known for letter, known in called.items() if known != letter})
 
+    def _declared(self, statement: Statement) -> Domain:
+        return self._declarations.domain(letters(statement), {}, ())
+
     def _domain(self, statement: Statement) -> Domain:
         """Where a step is asserted; a covariance is one also in a line that has lost its random variable."""
-        domain = self.where if isinstance(self.where, Domain) else domain_of(statement, self._declarations)
+        domain = self.where if isinstance(self.where, Domain) else self._declared(statement)
         named = self._declarations.vocabulary.names.values()
         known = covariances_in([*(line.expr for line in self.lines), *(v for v in named if isinstance(v, sp.Basic))])
         lost = known & letters(statement) - covariances_in(expressions_of(statement))
