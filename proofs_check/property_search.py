@@ -36,6 +36,7 @@ from theory.statement import Inequality, Statement, evaluate_expectations
 
 from .certified import certainly, told_apart
 from .check import Check, Checkable, Context
+from .finite_means import finite_mean_conditions
 from .matrix_witness import MatrixSearch, exact_witness
 from .screening import Screen
 from .strategies.models import draw_examples
@@ -151,7 +152,12 @@ class PropertySearch(Check):
         except UNABLE as error:
             return _undecided(f"no closed form to evaluate: {error}")
         assert relation is not None
-        domain = claim.domain
+        try:  # a closed form goes on where its mean is infinite, and is no witness there
+            domain = Domain(
+                claim.domain.intervals, (*claim.domain.conditions, *finite_mean_conditions(claim.statement))
+            )
+        except ValueError as error:
+            return _undecided(f"nothing was tested: a mean is infinite everywhere; {error}")
         free = {symbol for pair in pairs for side in pair for symbol in side.free_symbols}
         if strangers := sorted(str(symbol) for symbol in free - set(domain.symbols)):
             return _undecided(
