@@ -60,15 +60,15 @@ wrong = (
     .step("(S Omega S + tr(S Omega)/n * S) M S - S Omega S", "gradient of traces")
     .step("S ((Omega S + tr(S Omega)/n * identity(d)) M - Omega) S", "collect")
 )
-wrong
+verdict = wrong.check()
+verdict
 
 # %% [markdown]
-# A cell that ends with a proof checks it. Every step was compared with the line before, as formulas in $M$, $S$,
-# $\Omega$ and $n$ of any size; the wrong one comes with small matrices at which the two lines differ, found by
-# enumerating the mean and differencing the risk, with none of the rules that derive it.
+# Every step was compared with the line before, as formulas in $M$, $S$, $\Omega$ and $n$ of any size; the wrong one
+# comes with small matrices at which the two lines differ, found by enumerating the mean and differencing the risk, with
+# none of the rules that derive it, and with a script that computes both values again.
 
 # %%
-verdict = wrong.check()
 print(verdict)
 print(verdict.steps[verdict.wrong_step - 1].witness.script)
 
@@ -79,7 +79,7 @@ print(verdict.steps[verdict.wrong_step - 1].witness.script)
 #
 # $\mathbb E[X^\top X\, \Omega\, X^\top X]$ holds $X$ four times, which gives three pairings, and the page has two: the
 # one that crosses gives $n\, S \Omega S$ once more. A proof is never changed, so the right page branches off where
-# the wrong one went astray.
+# the wrong one went astray. A cell that ends with a proof checks it.
 
 # %%
 right = (

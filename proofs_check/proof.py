@@ -22,7 +22,7 @@ and the derivation is not.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -35,7 +35,7 @@ from theory.latex import LINE, chain, to_latex
 from theory.statement import Identity, Statement
 
 from .checking import check
-from .declarations import Declarations, declare_where, default_interval
+from .declarations import Declarations, declare_where, default_interval, read_condition
 from .formula.chains import links_of
 from .formula.limits import FormulaError
 from .formula.reading import combine, read
@@ -70,6 +70,7 @@ class Proof:
     Args:
         name: what it is called.
         where: a `Domain`, or what the names stand for, as in `check`.
+        given: conditions on top of that, as in `check`.
         lines: the first expression and the steps, as far as they are written.
 
     Raises:
@@ -88,6 +89,7 @@ class Proof:
 
     name: str
     where: Any = None
+    given: Sequence[Any] = ()
     lines: tuple[ProofLine, ...] = ()
 
     def start(self, expr: Any) -> Proof:
@@ -245,17 +247,17 @@ class Proof:
         called = {letter: names.get(str(letter.name), letter) for letter in letters(made)}
         return made.lhs.xreplace({letter: known for letter, known in called.items() if known != letter})
 
-    def _declared(self, statement: Statement) -> Domain:
-        return self._declarations.domain(letters(statement), {}, ())
-
     def _domain(self, statement: Statement) -> Domain:
         """Where a step is asserted; a covariance is one also in a line that has lost its random variable."""
-        domain = self.where if isinstance(self.where, Domain) else self._declared(statement)
-        named = self._declarations.vocabulary.names.values()
-        known = covariances_in([*(line.expr for line in self.lines), *(v for v in named if isinstance(v, sp.Basic))])
+        vocabulary = self._declarations.vocabulary
+        conditions = [read_condition(c, vocabulary) if isinstance(c, str) else c for c in self.given]
+        free = letters(statement).union(*(getattr(c, "free_symbols", ()) for c in conditions))
+        domain = self.where if isinstance(self.where, Domain) else self._declarations.domain(free, {}, ())
+        named = [value for value in vocabulary.names.values() if isinstance(value, sp.Basic)]
+        known = covariances_in([*(line.expr for line in self.lines), *named])
         lost = known & letters(statement) - covariances_in(expressions_of(statement))
         laws = (Symmetric(S, is_covariance=True) for S in sorted(lost, key=sp.default_sort_key))
-        return Domain(domain.intervals, (*domain.conditions, *laws))
+        return Domain(domain.intervals, (*domain.conditions, *conditions, *laws))
 
 
 def _right(statement: Statement) -> sp.Basic:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sympy as sp
 
@@ -191,15 +193,21 @@ X = GaussianMatrix("X", n, d, covariance=S)
 DERIVED = [derive(sp.erf(lam * a) * b), derive(sp.Trace(X.T * X * A) ** 2)]
 
 
+def test_conditions_are_given_on_top():
+    where = {"y": real, "c": real}
+    steps = lambda *given: Proof("root", where, given).start("sqrt((y - c)^2)").step("y - c", "y >= c").check()  # noqa: E731
+    assert steps("y >= c").holds
+    assert steps().fails
+
+
 @pytest.mark.parametrize("derivation", DERIVED, ids=["scalars", "matrices"])
 def test_the_lines_of_a_derivation_hold_one_by_one(derivation):
     proof = Proof.from_derivation(derivation)
     assert [line.because for line in proof.lines[1:]] == [step.rule for step in derivation.steps]
     assert proof.check().holds
     last = proof.lines[-1].expr
-    assert (
-        Proof("wrong", proof.where, proof.lines[:-1]).step(2 * last, "slip").check().wrong_step == len(proof.lines) - 1
-    )
+    wrong = replace(proof, lines=proof.lines[:-1]).step(2 * last, "slip")
+    assert wrong.check().wrong_step == len(proof.lines) - 1
 
 
 # --- how it shows itself -------------------------------------------------------------------------
