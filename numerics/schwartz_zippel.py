@@ -33,7 +33,7 @@ from .entrywise import BUDGET, degree_bound, entrywise_mean, exact_value
 from .outcomes import random_variables
 from .rationals import from_rational
 
-__all__ = ["EntrywiseAgreement", "agrees_entrywise"]
+__all__ = ["EntrywiseAgreement", "agrees_entrywise", "random_points"]
 
 SET = 2**60
 """|S|: how many values a parameter is drawn from."""
@@ -147,6 +147,31 @@ def agrees_entrywise(
                 witness = {symbol: _shown(value) for symbol, value in values.items()}
                 return EntrywiseAgreement("fails", points, degree, 0.0, tried, witness, mean, said)
     return EntrywiseAgreement("holds", points, degree, min(1.0, (degree / choices) ** draws), tried)
+
+
+def random_points(
+    expr: sp.Expr,
+    claimed: sp.Expr,
+    *,
+    sizes: Iterable[Mapping[Any, int]] | None = None,
+    seed: int = 0,
+    choices: int = SET,
+) -> Iterator[dict[sp.Basic, Any]]:
+    """The points at which `agrees_entrywise` compares, one for each of the sizes: exact rationals and tables of them.
+
+    Args:
+        expr, claimed, sizes, seed, choices: as there.
+
+    >>> from theory.variables import gaussians
+    >>> s = sp.Symbol("s", positive=True)
+    >>> (w,) = gaussians("w", covariance=[[s]])
+    >>> [dict(point) for point in random_points(w**2, s, choices=1)]
+    [{s: 1}]
+    """
+    kinds = _kinds(expr, claimed, frozenset())
+    dice = _Dice(random.Random(seed), choices)
+    for size in _sizes(kinds.sizes, kinds.shapes, sizes):
+        yield kinds.draw(size, dice)
 
 
 def _restricted(values: Mapping[sp.Basic, Any], expr: sp.Basic) -> dict[sp.Basic, Any]:

@@ -22,6 +22,8 @@ from .claims_file import parse_claims, read_claims  # isort: skip
 from .guarded import guarded  # isort: skip
 from .stationary_list_check import CertifiedList  # isort: skip
 from .report import Report, verify  # isort: skip
+from .mutants import Mutant, mutants  # isort: skip
+from .killing import MutationReport, kill_mutants  # isort: skip
 from .studies import studies  # isort: skip
 
 __all__ = [
@@ -37,6 +39,8 @@ __all__ = [
     "FormulaError",
     "Limits",
     "MonteCarloAgreement",
+    "Mutant",
+    "MutationReport",
     "Outcome",
     "PropertyBasedAgreement",
     "Report",
@@ -49,6 +53,8 @@ __all__ = [
     "assert_agrees",
     "claim",
     "guarded",
+    "kill_mutants",
+    "mutants",
     "parse_claims",
     "read_claims",
     "read_formula",
