@@ -23,7 +23,7 @@ from .limits import proven_limit
 from .symbolic import identities_of
 from .verdict import Evidence, Outcome, Verdict, Witness
 
-__all__ = ["CertifiedNumerics"]
+__all__ = ["CertifiedNumerics", "certainly"]
 
 GUARD_DIGITS = 8
 REFINEMENTS = (1, 2, 4)
@@ -158,9 +158,9 @@ class CertifiedNumerics(Check):
                 left, right = _enclosed(statement.lhs, point, digits), _enclosed(statement.rhs, point, digits)
             except UNABLE as error:
                 return str(error)
-            if _certainly(left, statement.relation, right):
+            if certainly(left, statement.relation, right):
                 return ""
-            if _certainly(left, statement.negated().relation, right):
+            if certainly(left, statement.negated().relation, right):
                 values = _told_apart(left, right, self.digits)
                 return Witness(point, *values, f"claimed {statement.relation}")
             reason = f"{left.str(8)} and {right.str(8)} are too close to call; raise digits={self.digits}"
@@ -229,7 +229,7 @@ def _told_apart(left: arb, right: arb, digits: int) -> tuple[str, str]:
     return left.str(digits), right.str(digits)
 
 
-def _certainly(left: arb, relation: str, right: arb) -> bool:
+def certainly(left: arb, relation: str, right: arb) -> bool:
     """Whether the relation holds for every choice of a number in each ball."""
     if not (left.is_finite() and right.is_finite()):
         return False

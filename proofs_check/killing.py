@@ -14,7 +14,7 @@ inequality, or a wider domain, that is neither refuted nor proven is *open*. Any
 survivor is a bug in our checks.
 
 Killed means proven false (up to α where it is statistical): the tiers share nothing with the normal forms that call
-the original true.
+the original true. What they have refuted the normal forms are asked about as well: a proof of it would be a survivor.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ from theory.expectation import Expectation, MatrixExpectation
 from theory.gaussian import InfiniteExpectation, NoClosedForm
 from theory.identity import reduces_to_zero
 from theory.matrix_identity import holds_matrices, matrices_agree
+from theory.special import BivariateNormalCDF, NormalCDF, OwenT
 from theory.statement import Agreement, Identity, Inequality, Limit, Statement, evaluate_expectations
 from theory.words import covariances
 
 from .boxes import CertifiedOnBox
-from .certified import CertifiedNumerics
+from .certified import CertifiedNumerics, certainly
 from .check import Check, Context
 from .claim import Claim, Study
 from .comparison import BoundedFormula, bounded_formula
@@ -300,7 +301,7 @@ def _toll(study: Study, claim: Claim, seed: int, seconds: float) -> Toll:
     if not verdict.holds:
         return Toll(study.name, claim.name, note=f"not mutated: it does not hold on its own: {verdict}")
     begin = time.perf_counter()
-    hunt = _Hunt(claim, study.simulator, seed, begin + seconds)
+    hunt = _Hunt(claim, study.simulator, seed, seconds, begin + seconds)
     fates = tuple(_fate(hunt, mutant) for mutant in mutants(claim.statement, claim.domain))
     return Toll(study.name, claim.name, fates, seconds=time.perf_counter() - begin)
 
@@ -313,7 +314,10 @@ def _fate(hunt: _Hunt, mutant: Mutant) -> Fate:
         outcome, by = hunt.outcome(mutant)
     except Exception as error:  # one mutant that a tier stumbles over is reported, and the others are tried
         outcome, by = SURVIVOR, f"a tier raised {type(error).__name__}: {' '.join(str(error).split())}"
-    return Fate(mutant, outcome, by, time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
+    if outcome == KILLED and hunt.proves(mutant):
+        outcome, by = SURVIVOR, f"the tier {by} refutes it, and normal forms prove it: one of them is wrong"
+    return Fate(mutant, outcome, by, seconds)
 
 
 # --- the tiers ----------------------------------------------------------------------------------
@@ -329,6 +333,7 @@ class _Hunt:
     claim: Claim
     simulator: Any
     seed: int
+    seconds: float
     deadline: float
     balls: dict[tuple, arb | None] = field(default_factory=dict)
     exact: dict[tuple, Any] = field(default_factory=dict)
@@ -375,6 +380,16 @@ class _Hunt:
         is_identity = isinstance(statement, Identity)
         return (EQUIVALENT if is_identity else STILL_TRUE, "normal forms") if proofs else (SURVIVOR, "")
 
+    def proves(self, mutant: Mutant) -> bool:
+        """Whether exact normal forms call the mutant true, which they must not when it has been refuted."""
+        if mutant.domain is not None or identities_of(mutant.statement) is None:
+            return False
+        symmetric = covariances(sp.Tuple(*(lhs for lhs, _ in self.pairs)))
+        changed = [pair for pair in _pairs(mutant.statement) if pair not in self.pairs]
+        return bool(changed) and all(
+            _agree(self._evaluated(lhs), self._evaluated(rhs), symmetric) for lhs, rhs in changed
+        )
+
     def _killed(self, lhs: sp.Basic, rhs: sp.Basic) -> str:
         """The tier that tells two sides apart; empty if none does."""
         if holds_matrices(self._evaluated(lhs)) or holds_matrices(self._evaluated(rhs)):
@@ -383,18 +398,26 @@ class _Hunt:
 
     def _killed_by_balls(self, lhs: sp.Basic, rhs: sp.Basic) -> bool:
         for digits in DIGITS:
-            for index, point in enumerate(self.points):
+            for index, point in enumerate(self.points_of(None)):
                 try:
-                    left, right = (self._ball(side, index, point, digits) for side in (lhs, rhs))
+                    left, right = (self._ball(side, (None, index), point, digits) for side in (lhs, rhs))
+                    if left is None or right is None:
+                        self._look_for_unreal_arguments(sp.Tuple(lhs, rhs), (None, index), point)
                 except NotReal:
                     return True
                 if _are_apart(left, right):
                     return True
         return False
 
-    def _ball(self, expr: sp.Basic, index: int, point: dict, digits: int) -> arb | None:
+    def _look_for_unreal_arguments(self, expr: sp.Basic, place: tuple, point: dict) -> None:
+        """Raise NotReal where a function of real numbers has an argument that certainly is none."""
+        for node in sorted(expr.atoms(NormalCDF, OwenT, BivariateNormalCDF, sp.Max, sp.Min), key=sp.default_sort_key):
+            for argument in node.args:
+                self._ball(argument, place, point, DIGITS[0])
+
+    def _ball(self, expr: sp.Basic, place: tuple, point: dict, digits: int) -> arb | None:
         """The value of a side at a point; None where it has none that could be found."""
-        key = (expr, index, digits)
+        key = (expr, place, digits)
         if key not in self.balls:
             try:
                 evaluated = self._evaluated(expr)
@@ -423,13 +446,12 @@ class _Hunt:
             self.exact["pairs",] = _pairs(self.claim.statement)
         return self.exact["pairs",]
 
-    @property
-    def points(self) -> list[dict]:
-        """Generic points of the claim's domain, with a number for every symbol."""
-        if ("points",) not in self.exact:
-            domain = _with_every_symbol(self.claim)
-            self.exact["points",] = domain.generic_points(POINTS, self.seed) if domain.symbols else [{}]
-        return self.exact["points",]
+    def points_of(self, domain: Domain | None, count: int = POINTS) -> list[dict]:
+        """Generic points of the claim's domain, or of another, with a number for every symbol."""
+        if ("points", domain, count) not in self.exact:
+            whole = _with_every_symbol(self.claim, domain or self.claim.domain)
+            self.exact["points", domain, count] = whole.generic_points(count, self.seed) if whole.symbols else [{}]
+        return self.exact["points", domain, count]
 
     def _killed_by_rationals(self, lhs: sp.Basic, rhs: sp.Basic) -> str:
         """Exact values at random rational parameters and small sizes; where there is an exponential, balls."""
@@ -489,16 +511,19 @@ class _Hunt:
     # Inequalities and limits: the claim's own certain checks
 
     def _of_inequality(self, mutant: Mutant) -> tuple[str, str]:
-        assert isinstance(mutant.statement, Inequality)
-        try:
-            for index, point in enumerate(self.points):
-                for side in (mutant.statement.lhs, mutant.statement.rhs):
-                    self._ball(side, index, point, DIGITS[0])
-        except NotReal:
-            return KILLED, "certified"
-        verdict = CertifiedNumerics(digits=10, points=4 * POINTS).run(self._about(mutant), self.context())
-        if verdict.fails:
-            return KILLED, "certified"
+        statement = mutant.statement
+        assert isinstance(statement, Inequality)
+        opposite = statement.negated().relation
+        for index, point in enumerate(self.points_of(mutant.domain, 4 * POINTS)):
+            try:
+                left, right = (
+                    self._ball(side, (mutant.domain, index), point, DIGITS[0])
+                    for side in (statement.lhs, statement.rhs)
+                )
+            except NotReal:
+                return KILLED, "certified"
+            if left is not None and right is not None and certainly(left, opposite, right):
+                return KILLED, "certified"
         verdict = CertifiedOnBox().run(self._about(mutant), self.context(PROOF_SECONDS))
         if verdict.fails:
             return KILLED, "box"
@@ -507,7 +532,8 @@ class _Hunt:
     def _by_checks(self, mutant: Mutant, checks: list[Check]) -> tuple[str, str]:
         claim = self._about(mutant)
         for check in checks:
-            verdict = check.run(claim, self.context())
+            # A search for all zeros is found again by what it was asked, the seconds among it.
+            verdict = check.run(claim, replace(self.context(), seconds=self.seconds))
             if verdict.fails:
                 statistical = verdict.evidence is Evidence.STATISTICAL
                 limit = isinstance(mutant.statement, Limit)
@@ -529,9 +555,7 @@ class _Hunt:
 
     def _of_agreement(self, statement: Agreement) -> tuple[str, str]:
         """The e-process of the mutant's value, on the same draws for all mutants, from the resolution up."""
-        check = next(
-            check for check in self.claim.checks if isinstance(check, (MonteCarloAgreement, PropertyBasedAgreement))
-        )
+        check, simulator = self._sampler()
         original = bounded_formula(self.claim, check)
         is_far = False
         for index, model in enumerate(self._models(check)):
@@ -547,27 +571,35 @@ class _Hunt:
             if abs(bounded.formula - claimed.formula) < tolerance:
                 continue
             is_far = True
-            if self._is_refuted(bounded.formula, claimed.bound or math.nan, index, model):
+            if self._is_refuted(bounded.formula, claimed.bound or math.nan, index, model, simulator):
                 return KILLED, "statistical"
         return (SURVIVOR, "") if is_far else (BELOW, f"{check.resolution:g}")
 
-    def _is_refuted(self, theta: float, bound: float, index: int, model: Any) -> bool:
+    def _sampler(self) -> tuple[MonteCarloAgreement | PropertyBasedAgreement, Any]:
+        """The check of the claim that samples, and what from; it may be wrapped with a simulator of its own."""
+        for check in self.claim.checks:
+            inner, simulator = getattr(check, "check", check), getattr(check, "simulator", self.simulator)
+            if isinstance(inner, (MonteCarloAgreement, PropertyBasedAgreement)):
+                return inner, simulator
+        raise TypeError(f"expected a check of {self.claim.name} that samples, got {self.claim.checks}")
+
+    def _is_refuted(self, theta: float, bound: float, index: int, model: Any, simulator: Any) -> bool:
         """Whether the draws at a model refute θ; a bound of E y² bounds the variance under every hypothesis."""
         process = CatoniProcess((theta,), bound)
         for k, _ in enumerate(doubling_batches(MOST_DRAWS)):
-            process = process.update(self._draws(index, k, model))
+            process = process.update(self._draws(index, k, model, simulator))
             if process.refutes(FALSE_ALARM_BUDGET)[0]:
                 return True
             if time.perf_counter() > self.deadline:
                 return False
         return False
 
-    def _draws(self, index: int, batch: int, model: Any) -> np.ndarray:
+    def _draws(self, index: int, batch: int, model: Any, simulator: Any) -> np.ndarray:
         key = ("draws", index, batch)
         if key not in self.exact:
             size = list(doubling_batches(MOST_DRAWS))[batch]
             rng = np.random.default_rng([self.seed, crc32(self.claim.name.encode()), index, batch])
-            self.exact[key] = np.asarray(losses(self.simulator, model, rng, size), dtype=float)
+            self.exact[key] = np.asarray(losses(simulator, model, rng, size), dtype=float)
         return self.exact[key]
 
     def _models(self, check: Any) -> list:
@@ -628,8 +660,8 @@ def _own(expr: sp.Basic, point: dict) -> dict:
     return {symbol: value for symbol, value in point.items() if symbol in symbols | sizes}
 
 
-def _with_every_symbol(claim: Claim) -> Domain:
-    """The claim's domain, and for symbols it does not speak of all that their assumptions allow."""
+def _with_every_symbol(claim: Claim, domain: Domain) -> Domain:
+    """The domain, and for symbols it does not speak of all that their assumptions allow."""
     free: set[sp.Symbol] = set()
 
     def look(side: sp.Basic) -> sp.Basic:
@@ -637,10 +669,10 @@ def _with_every_symbol(claim: Claim) -> Domain:
         return side
 
     claim.statement.map(look)
-    strangers = sorted(free - set(claim.domain.symbols), key=sp.default_sort_key)
+    strangers = sorted(free - set(domain.symbols), key=sp.default_sort_key)
     if not strangers:
-        return claim.domain
+        return domain
     ends = {
         symbol: (0 if symbol.is_nonnegative else -sp.oo, 0 if symbol.is_nonpositive else sp.oo) for symbol in strangers
     }
-    return Domain({**dict(claim.domain.intervals), **ends}, claim.domain.conditions)
+    return Domain({**dict(domain.intervals), **ends}, domain.conditions)

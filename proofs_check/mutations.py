@@ -140,6 +140,8 @@ def _with(expr: sp.Basic, i: int, new: sp.Basic | None) -> sp.Basic:
 def _remade(expr: sp.Basic, args: tuple[sp.Basic, ...]) -> sp.Basic:
     if isinstance(expr, Dot):
         return dot(*args)
+    if isinstance(expr, sp.MatAdd):
+        return sp.MatAdd(*args).doit(deep=False)  # in sympy's order, as a sum comes out that somebody typed
     return args[0] if len(args) == 1 and isinstance(expr, PRODUCTS + SUMS) else expr.func(*args)
 
 
