@@ -97,7 +97,7 @@ class MonteCarloAgreement(Check):
 
         if context.simulator is None:
             return verdict(Outcome.UNDECIDED, "", "there is no simulator to agree with; give the study one")
-        models = self._models(claim, context.rng)
+        models = self.models_for(claim, context.rng)
         if not models:
             return verdict(Outcome.UNDECIDED, "", "nothing was tested: there is no model; give models=")
         alpha = context.alpha / len(models)
@@ -143,7 +143,8 @@ class MonteCarloAgreement(Check):
             seconds=seconds,
         )
 
-    def _models(self, claim: Checkable, rng: np.random.Generator) -> list[Model]:
+    def models_for(self, claim: Checkable, rng: np.random.Generator) -> list[Model]:
+        """The models it would try: its own, the claim's, or points of the claim's domain."""
         source = self.models if self.models is not None else getattr(claim, "models", None)
         if isinstance(source, SearchStrategy):
             return draw_examples(source, self.points, int(rng.integers(2**31)))
