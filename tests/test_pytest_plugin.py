@@ -207,8 +207,8 @@ def test_files_of_claims(run, pytester):
 
 
 def test_an_undecided_claim_of_a_file_fails_with_its_word(run, pytester):
-    text = CLAIMS.replace('"(kappa + 1)^2"', '"sqrt(kappa - 2)"').replace(
-        'rhs = "kappa^2 + kappa + 1"', 'rhs = "kappa"'
+    text = CLAIMS.replace('"(kappa + 1)^2"', '"exp(kappa)"').replace(
+        'rhs = "kappa^2 + kappa + 1"', 'relation = ">="\nrhs = "1 + kappa"'
     )
     pytester.path.joinpath("draft.claims.toml").write_text(text, encoding="utf-8")
     result = run()
