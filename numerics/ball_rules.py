@@ -383,6 +383,17 @@ def _hadamard(*matrices: arb_mat) -> arb_mat:
     return arb_mat(matrices[0].nrows(), matrices[0].ncols(), entries)
 
 
+def _diagonal(matrix: arb_mat) -> arb_mat:
+    """The matrix with zeros off the diagonal."""
+    size = matrix.nrows()
+    return arb_mat(size, size, [matrix[i, j] if i == j else 0 for i in range(size) for j in range(size)])
+
+
+def _matrix_power(matrix: arb_mat, exponent: Number) -> arb_mat:
+    power = exact_integer(exponent, "an exponent of a matrix")
+    return matrix**power if power >= 0 else matrix.inv() ** -power
+
+
 def _entry(matrix: arb_mat, row: Number, column: Number) -> arb:
     return matrix[exact_integer(row, "a row"), exact_integer(column, "a column")]
 
@@ -469,6 +480,8 @@ REAL_RULES: dict[type, Function] = {
     sp.Transpose: lambda matrix: matrix.transpose(),
     sp.Inverse: lambda matrix, exponent: matrix.inv(),
     sp.HadamardProduct: _hadamard,
+    sp.DiagonalMatrix: _diagonal,
+    sp.MatPow: _matrix_power,
     MatrixElement: _entry,
 }
 # two arguments at a time

@@ -11,7 +11,7 @@ in whose entries the degree is counted.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ from .outcomes import random_variables
 from .parameter_kinds import Dice, ParameterKinds, exact_value_of, parameter_kinds, restricted_to, tried_sizes
 from .rationals import rational
 
-__all__ = ["EntrywiseAgreement", "agrees_entrywise", "sides_agree"]
+__all__ = ["EntrywiseAgreement", "agrees_entrywise", "random_points", "sides_agree"]
 
 SET = 2**60
 """|S|: how many values a parameter is drawn from."""
@@ -286,6 +286,31 @@ def _compared(
             poles = one.denominator + other.denominator
             degree = max(degree, *(k + poles for k in crossed))
     return EntrywiseAgreement("holds", points, degree, min(1.0, (degree / dice.choices) ** draws), tried)
+
+
+def random_points(
+    expr: sp.Expr,
+    claimed: sp.Expr,
+    *,
+    sizes: Iterable[Mapping[Any, int]] | None = None,
+    seed: int = 0,
+    choices: int = SET,
+) -> Iterator[dict[sp.Basic, Any]]:
+    """The points at which `agrees_entrywise` compares, one for each of the sizes: exact rationals and tables of them.
+
+    Args:
+        expr, claimed, sizes, seed, choices: as there.
+
+    >>> from theory.variables import gaussians
+    >>> s = sp.Symbol("s", positive=True)
+    >>> (w,) = gaussians("w", covariance=[[s]])
+    >>> [dict(point) for point in random_points(w**2, s, choices=1)]
+    [{s: 1}]
+    """
+    kinds = parameter_kinds(expr, claimed)
+    dice = Dice(random.Random(seed), choices)
+    for size in tried_sizes(kinds, sizes):
+        yield kinds.draw(size, dice)
 
 
 def _at_a_point(

@@ -42,6 +42,8 @@ from .checking import check  # isort: skip
 from .proof import Proof, ProofVerdict  # isort: skip
 from .claims_file import parse_claims, read_claims  # isort: skip
 from .report import Report, verify  # isort: skip
+from .mutants import Mutant, mutants  # isort: skip
+from .killing import MutationReport, kill_mutants  # isort: skip
 from .studies import studies  # isort: skip
 
 __all__ = [
@@ -59,12 +61,14 @@ __all__ = [
     "Gaussian",
     "Limits",
     "MonteCarloAgreement",
+    "Mutant",
+    "MutationReport",
     "Outcome",
     "Proof",
     "ProofVerdict",
     "PropertyBasedAgreement",
-    "ProvenSign",
     "PropertySearch",
+    "ProvenSign",
     "Report",
     "SampledMean",
     "Study",
@@ -78,8 +82,10 @@ __all__ = [
     "claim",
     "guarded",
     "integer",
+    "kill_mutants",
     "ladder",
     "matrix",
+    "mutants",
     "negative",
     "nonnegative",
     "nonpositive",

@@ -37,6 +37,7 @@ from theory.statement import Inequality, Statement, evaluate_expectations, uneva
 
 from .certified import certainly, told_apart
 from .check import Check, Checkable, Context
+from .finite_means import finite_mean_conditions
 from .matrix_witness import MatrixSearch, exact_witness
 from .screening import Screen
 from .strategies.models import draw_examples
@@ -152,7 +153,12 @@ class PropertySearch(Check):
         except UNABLE as error:
             return _undecided(f"no closed form to evaluate: {error}")
         assert relation is not None
-        domain = claim.domain
+        try:  # a closed form goes on where its mean is infinite, and is no witness there
+            domain = Domain(
+                claim.domain.intervals, (*claim.domain.conditions, *finite_mean_conditions(claim.statement))
+            )
+        except ValueError as error:
+            return _undecided(f"nothing was tested: a mean is infinite everywhere; {error}")
         free = {symbol for pair in pairs for side in pair for symbol in side.free_symbols}
         if strangers := sorted(str(symbol) for symbol in free - set(domain.symbols)):
             return _undecided(
@@ -169,13 +175,17 @@ class PropertySearch(Check):
                 return _undecided("nothing was tested: no admissible point was found, or none with finite values")
             unable = f"; balls could not decide all of them: {confirm.trouble}" if confirm.trouble else ""
             return _undecided(f"{tried:,} points tried, no counterexample{unable}")
-        shrunk = _shrunk(domain, confirm, found, context.seed)
-        return _failing(confirm.witness(shrunk), f"the balls are disjoint; {tried:,} points were tried")
+        shrunk = found if tried == 1 else _shrunk(domain, confirm, found, context.seed)
+        count = "the first point" if tried == 1 else f"one of {tried:,} points"
+        return _failing(confirm.witness(shrunk), f"the balls are disjoint at {count} that was tried, shrunk")
 
     def _hunt(self, domain: Domain, confirm: _Confirmation, seed: int, deadline: float) -> tuple[int, Point | None]:
         """Batches of points, the most suspicious of each confirmed, until one fails."""
         if not domain.symbols:
             return 1, {} if confirm({}) else None
+        simplest = draw_examples(points(domain), 1, seed)
+        if simplest and confirm(simplest[0]):
+            return 1, simplest[0]
         first = draw_examples(points(domain), min(_FIRST, self.examples), seed)
         screen = _screen_of(domain, confirm)
         if screen is None:  # no float rule: the balls look at every point

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from numerics.balls import ball
 from numerics.entrywise import entrywise_mean, exact_value
-from proofs_check import Claim, Context, Evidence, PropertySearch
+from proofs_check import CertifiedNumerics, Claim, Context, Evidence, PropertySearch, SymbolicIdentity
 from theory import (
     Agreement,
     Conserved,
@@ -252,6 +252,23 @@ def test_what_cannot_be_searched_is_undecided_with_the_reason():
 def test_a_pole_is_no_witness():
     assert search(equal(x / x, 1), BOX).undecided
     assert search(equal(sp.log(x), sp.log(x)), BOX).undecided
+
+
+def test_a_closed_form_beyond_the_mean_is_no_witness():
+    """E exp(λ(g² + h²)) = 1/|1 − 2λ| up to λ = 1/2; from there on the mean is infinite, and the formula is 1/3 at 2."""
+    (h,) = gaussians("h")
+    mean = Expectation(sp.exp(lam * (g**2 + h**2)))
+    above, exact = Inequality(mean, ">=", 1), equal(mean, 1 / abs(1 - 2 * lam))
+    everywhere, below = Domain({lam: (0, sp.oo)}), Domain({lam: (0, R(49, 100))})
+    assert search(above, everywhere).undecided and search(exact, everywhere).undecided
+    wrong = search(equal(mean, R(101, 100) / (1 - 2 * lam)), everywhere)
+    assert wrong.fails and wrong.witness.point[lam] < R(1, 2)
+    context = Context(np.random.default_rng(0))
+    for check in (CertifiedNumerics(), SymbolicIdentity()):
+        for statement in (above, exact):
+            verdict = check.run(Claim("c", "a claim.", lambda s=statement: s, everywhere, "", ()), context)
+            assert verdict.undecided, verdict
+    assert CertifiedNumerics().run(Claim("c", "a claim.", lambda: exact, below, "", ()), context).holds
 
 
 def test_the_same_seed_gives_the_same_witness_and_other_seeds_a_proven_one_too():

@@ -23,6 +23,7 @@ import sympy as sp
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from .counting import representatives, token_sums
+from .decimals import exact_decimals
 from .gaussian import (
     Base,
     Form,
@@ -771,7 +772,7 @@ def as_scalar(expr: Any) -> sp.Expr:
     if getattr(scalar, "is_Matrix", False):
         return _scalar_of_matrix(scalar)
     if scalar.has(sp.Float):
-        scalar = sp.nsimplify(scalar, rational=True)
+        scalar = exact_decimals(scalar)
     return scalar
 
 

@@ -333,9 +333,7 @@ class Invariant(Statement):
     def identities(self) -> tuple[Identity, ...]:
         """The velocity across the manifold is zero on it: field_s = Σ_r ∂_r g_s · field_r on M."""
         field, on_manifold = dict(self.field), dict(self.manifold)
-        velocity = {
-            symbol: evaluate_expectations(expr).subs(on_manifold, simultaneous=True) for symbol, expr in field.items()
-        }
+        velocity = {symbol: evaluate_expectations(expr).xreplace(on_manifold) for symbol, expr in field.items()}
         return tuple(
             Identity(velocity[symbol], sp.Add(*(expr.diff(other) * velocity[other] for other in field)))
             for symbol, expr in self.manifold

@@ -183,6 +183,7 @@ def _spread(interval: Interval, part: Fraction) -> Iterator[Fraction]:
         yield from (3 * part, -3 * part)
 
 
+@lru_cache(maxsize=4096)
 def _on_the_way(interval: Interval, x: Fraction) -> tuple[Fraction, ...]:
     """From the simplest rationals of an interval to x, which comes last: at most 33.
 
