@@ -263,6 +263,7 @@ PRINTED = [
     Gradient(Expectation(sp.Add(*(dot(x, k) ** j * s**j * sp.erf(s * dot(x, q)) for j in range(1, 12)))), s),
     Gradient(sp.Add(*(Expectation(dot(x, k) ** j * s**j * sp.erf(s * dot(x, q))) for j in range(1, 12))), s),
     Gradient(tr(A * (B + W) * A * (W + B) * B), W),
+    Gradient(tr((A + s * unit).I), s).doit(),  # a resolvent to the power -2
 ]
 
 
