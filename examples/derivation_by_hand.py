@@ -60,7 +60,7 @@ wrong = (
     .step("(S Omega S + tr(S Omega)/n * S) M S - S Omega S", "gradient of traces")
     .step("S ((Omega S + tr(S Omega)/n * identity(d)) M - Omega) S", "collect")
 )
-verdict = wrong.check()
+verdict = wrong.check(seconds=60)
 verdict
 
 # %% [markdown]

@@ -65,7 +65,7 @@ class Entrywise(Check):
                 except (ValueError, ZeroDivisionError) as error:
                     return _undecided(f"enumeration came to no value: {error}")
                 if not found.holds:
-                    return self._refutation(found, left, right, note, claim.domain, context.seed)
+                    return self._refutation(found, left, right, note, claim.domain, context)
                 points, bound = points + found.points, max(bound, found.error_bound)
                 sizes |= {
                     ", ".join(f"{symbol}={value}" for symbol, value in size.items()): None for size in found.sizes
@@ -94,13 +94,20 @@ class Entrywise(Check):
         return sides_agree(lhs, rhs, domain=domain, sizes=list(self.sizes) or None, draws=self.draws, seed=seed)
 
     def _refutation(
-        self, found: EntrywiseAgreement, lhs: sp.Expr, rhs: sp.Expr, note: str, domain: Domain, seed: int
+        self, found: EntrywiseAgreement, lhs: sp.Expr, rhs: sp.Expr, note: str, domain: Domain, context: Context
     ) -> Verdict:
-        simplest = simplest_failure(lhs, rhs, domain=domain, sizes=list(self.sizes) or None, seed=seed)
+        simplest = simplest_failure(
+            lhs,
+            rhs,
+            domain=domain,
+            sizes=list(self.sizes) or None,
+            seed=context.seed,
+            seconds=context.seconds / 4,  # the comparison has taken its part
+        )
         failure = simplest or MatrixFailure(found.witness or {}, found.mean, found.claimed)
         witness = exact_witness(failure, lhs, rhs, note)
         reason = "enumeration gives another value"
-        return Verdict(Outcome.FAILS, Evidence.CERTIFIED, "at a rational point", reason, witness, seed)
+        return Verdict(Outcome.FAILS, Evidence.CERTIFIED, "at a rational point", reason, witness, context.seed)
 
 
 def _closed_form(expr: sp.Expr) -> sp.Expr | None:
