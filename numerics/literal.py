@@ -141,10 +141,9 @@ class _Literal:
         """The value of a mean or of a gradient."""
         inside = _inside(node)
         if isinstance(node, GRADIENTS):
-            return self.gradient(node, lambda at: _Literal(at, self.budget, self.formal).value(inside), inside)
+            return self.gradient(node, inside)
         if isinstance(inside, GRADIENTS):  # of a polynomial, the mean of the gradient is the gradient of the mean
-            mean = Expectation(_inside(inside))
-            return self.gradient(inside, lambda at: _Literal(at, self.budget, self.formal).value(mean), mean)
+            return self.gradient(inside, Expectation(_inside(inside)))
         strange = next(
             (inner for inner in unevaluated(inside) if isinstance(inner, GRADIENTS) and _varies(inner)), None
         )
@@ -153,8 +152,8 @@ class _Literal:
         plain, point = self.with_nodes(inside)
         return entrywise_mean(plain, point, budget=self.budget, formal=self.formal)
 
-    def gradient(self, node: sp.Basic, function: Callable[[Mapping[sp.Basic, Any]], Any], written: sp.Basic) -> Any:
-        """The derivatives of a function of the point, entry by entry of the parameter."""
+    def gradient(self, node: sp.Basic, written: sp.Basic) -> Any:
+        """The derivatives of a formula, entry by entry of the parameter of a gradient."""
         parameter = node.args[1]
         if not written.has(parameter):
             nothing = sp.ZeroMatrix(*parameter.shape) if isinstance(parameter, sp.MatrixSymbol) else sp.Integer(0)
@@ -167,9 +166,11 @@ class _Literal:
             )
 
         def slope(i: int, j: int) -> sp.Rational:
-            return from_rational(
-                slope_at_zero(lambda t: fmpq(rational(function(self.moved(parameter, i, j, t)), "f")), bound)
-            )
+            def along(t: int) -> fmpq:  # off the point itself a law may be one by its polynomials only
+                at = _Literal(self.moved(parameter, i, j, t), self.budget, self.formal or t != 0)
+                return rational(at.value(written), str(written))
+
+            return from_rational(slope_at_zero(along, bound))
 
         if not isinstance(parameter, sp.MatrixSymbol):
             return slope(0, 0)

@@ -205,7 +205,7 @@ def _is_rational(expr: sp.Basic) -> bool:
     for node in sp.preorder_traversal(expr):
         is_power = isinstance(node, sp.Pow) and not node.exp.is_integer
         if isinstance(node, (sp.Function, sp.Piecewise)) or is_power:
-            if any(not s.is_integer and not isinstance(s, sp.MatrixSymbol) for s in node.free_symbols):
+            if any(not s.is_integer for s in node.free_symbols):
                 return False
     return True
 

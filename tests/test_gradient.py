@@ -263,6 +263,7 @@ PRINTED = [
     Gradient(Expectation(sp.Add(*(dot(x, k) ** j * s**j * sp.erf(s * dot(x, q)) for j in range(1, 12)))), s),
     Gradient(sp.Add(*(Expectation(dot(x, k) ** j * s**j * sp.erf(s * dot(x, q))) for j in range(1, 12))), s),
     Gradient(tr(A * (B + W) * A * (W + B) * B), W),
+    Gradient(tr((A + s * unit).I), s).doit(),  # a resolvent to the power -2
 ]
 
 
@@ -333,6 +334,20 @@ def test_a_witness_lies_in_the_domain():
     assert 0 <= point[r] <= R(1, 2)
     assert verdict(Entrywise(), tr(A) * sp.Abs(r), tr(A) * r, inside).holds
     assert verdict(Entrywise(), tr(A) * sp.Abs(r), tr(A) * r, Domain({r: (-1, 1)})).fails
+
+
+def test_what_is_no_quotient_of_polynomials_is_compared_at_many_points_and_bounded_by_none():
+    assert not agree(sp.Abs(tr(A)), tr(A))
+    found = sides_agree(sp.Abs(tr(A)) ** 2, tr(A) ** 2)
+    assert found.holds
+    assert found.error_bound == 1
+
+
+def test_the_variance_of_a_law_may_be_differentiated_by():
+    (a,) = gaussians("a", covariance=[[s]])
+    false = verdict(Entrywise(), tr(A) * Gradient(Expectation(a**4), s), 3 * s * tr(A))
+    assert false.witness.point[s] == 1  # the simplest one, though differencing leaves the variances
+    assert verdict(Entrywise(), tr(A) * Gradient(Expectation(a**4), s), 6 * s * tr(A)).holds
 
 
 def test_a_whole_number_is_more_than_the_sizes_tried():

@@ -26,7 +26,7 @@ from .expectation import Expectation, as_scalar
 from .gaussian import NoClosedForm
 from .graph_reading import matrix_shape
 from .matrix_gradient import matrix_gradient
-from .reading import random_sources
+from .reading import is_random, random_sources
 from .statement import evaluate_expectations
 from .variables import Dot, dot
 from .words import covariances
@@ -53,12 +53,14 @@ def derivative(expr: sp.Expr, parameter: sp.Expr, symmetric: frozenset[sp.Expr] 
     """
     if isinstance(parameter, sp.MatrixSymbol):
         return matrix_gradient(expr, parameter, known=symmetric)
-    for variable in random_sources(expr):
+    for variable in random_sources(expr) if is_random(expr) else ():
         if parameter in variable.free_symbols:
             raise ValueError(
                 f"expected a law free of {parameter}, got the variable {variable}; take the expectation first"
             )
-    symbol = parameter if parameter.is_Symbol and parameter.is_real else sp.Dummy("y", real=True)
+    if parameter.is_Symbol and parameter.is_real:
+        return _slope(expr, parameter)
+    symbol = sp.Dummy("y", real=True)
     return _slope(expr.xreplace({parameter: symbol}), symbol).xreplace({symbol: parameter})
 
 
@@ -67,9 +69,7 @@ FORMS = (sp.Trace, Dot, sp.Determinant, MatrixElement)
 
 def _slope(expr: sp.Expr, s: sp.Symbol) -> sp.Expr:
     """∂f/∂s: sympy's, but for traces and forms that hold s, and what holds these."""
-    if not _holds_form(expr, s):
-        if any(node.has(s) for node in sp.preorder_traversal(expr) if getattr(node, "is_Matrix", False)):
-            raise NoClosedForm(f"no rule for the derivative of {expr} with respect to {s}")
+    if not any(node.has(s) for node in _matrices_and_forms(expr)):
         return expr.diff(s)
     if isinstance(expr, sp.Trace):
         return sp.Trace(_matrix_slope(expr.arg, s)).doit()
@@ -89,8 +89,14 @@ def _slope(expr: sp.Expr, s: sp.Symbol) -> sp.Expr:
     return sp.Add(*(outer.diff(t).xreplace(back) * _slope(arg, s) for t, arg in back.items() if arg.has(s)))
 
 
-def _holds_form(expr: sp.Basic, s: sp.Symbol) -> bool:
-    return any(isinstance(node, FORMS) and node.has(s) for node in sp.preorder_traversal(expr))
+def _matrices_and_forms(expr: sp.Basic) -> list[sp.Basic]:
+    """The outermost of them."""
+    found, walk = [], sp.preorder_traversal(expr)
+    for node in walk:
+        if isinstance(node, FORMS) or getattr(node, "is_Matrix", False):
+            found.append(node)
+            walk.skip()
+    return found
 
 
 def _matrix_slope(M: sp.Expr, s: sp.Symbol) -> sp.Expr:

@@ -263,14 +263,14 @@ def _power(node: Node, grow: Grower) -> Any:
 
 
 def _matrix_power(base: Any, shape: tuple[Any, Any], exponent: Any, node: Node, grow: Grower) -> Any:
-    if not exponent.is_Integer or exponent < -1 or exponent == 0:
-        raise grow.refuse(f"expected 1, 2, ... or -1 as the power of a matrix, got {exponent}", node.at)
+    if not exponent.is_Integer or exponent == 0:
+        raise grow.refuse(f"expected 1, 2, ... or -1, -2, ... as the power of a matrix, got {exponent}", node.at)
     if not _same(*shape):
         raise grow.refuse(f"expected a square matrix under a power, got {_kind(base)}", node.at)
     if exponent == -1:
         return _inverse_of(base)
     if isinstance(base, sp.MatrixBase):
-        grow.spend(int(exponent), node.at)
+        grow.spend(abs(int(exponent)), node.at)
         return (base**exponent).as_immutable()
     return sp.MatPow(base, exponent)
 
