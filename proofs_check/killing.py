@@ -69,10 +69,12 @@ __all__ = ["Fate", "MutationReport", "Toll", "kill_mutants"]
 SECONDS = 60.0
 POINTS = 3
 DIGITS = (30, 90)
+DIGITS_OF_AN_INEQUALITY = 10
 SMALL = 7  # whole numbers for matrices inside exp, which rationals of sixty bits would overflow
 MODELS = 3
 MOST_DRAWS = 2**19
 PROOF_SECONDS = 10.0
+SECONDS_OF_A_TRY = 1.0  # on boxes, for an inequality that is itself known at points only
 
 KILLED, EQUIVALENT, STILL_TRUE, BELOW, OPEN, SURVIVOR, NOT_TRIED = OUTCOMES = (
     "killed",
@@ -517,14 +519,16 @@ class _Hunt:
         for index, point in enumerate(self.points_of(mutant.domain, 4 * POINTS)):
             try:
                 left, right = (
-                    self._ball(side, (mutant.domain, index), point, DIGITS[0])
+                    self._ball(side, (mutant.domain, index), point, DIGITS_OF_AN_INEQUALITY)
                     for side in (statement.lhs, statement.rhs)
                 )
             except NotReal:
                 return KILLED, "certified"
             if left is not None and right is not None and certainly(left, opposite, right):
                 return KILLED, "certified"
-        verdict = CertifiedOnBox().run(self._about(mutant), self.context(PROOF_SECONDS))
+        is_proven_on_boxes = any(isinstance(check, CertifiedOnBox) for check in self.claim.checks)
+        seconds = PROOF_SECONDS if is_proven_on_boxes else SECONDS_OF_A_TRY
+        verdict = CertifiedOnBox().run(self._about(mutant), self.context(seconds))
         if verdict.fails:
             return KILLED, "box"
         return (STILL_TRUE, verdict.scope) if verdict.holds else (OPEN, verdict.reason)

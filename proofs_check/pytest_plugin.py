@@ -291,7 +291,7 @@ def _summary(notes: list[dict[str, Any]]) -> str:
     missed = sum(note["standing"] == "missed" for note in notes)
     shares = [note["alpha"] for note in notes if note["alpha"]]
     budget = (
-        f"false-alarm budget used: {sum(shares):.2g} of {FALSE_ALARM_BUDGET:g}, by {len(shares)} statistical claims"
+        f"false-alarm budget used: {sum(shares):.2g} of {FALSE_ALARM_BUDGET:g}, by {len(shares)} statistical claim{'s' * (len(shares) > 1)}"
         if shares
         else "no statistical claim: no false alarm is possible"
     )
