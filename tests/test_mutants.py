@@ -201,7 +201,7 @@ def about(statement, domain=UNIT, checks=PROOFS, simulator=None, **options) -> M
 
 
 CATALOGUE = {
-    "expectation-rules": ["linearity", "stein", "o-gelu"],
+    "expectation-rules": ["linearity", "one-gate", "o-gelu"],
     "matrix-rules": ["two-quadratic-forms", "softmax-attention-on-a-gaussian"],
     "single-location": ["sign-of-the-saturated-block", "leading-order-of-the-background"],
 }
