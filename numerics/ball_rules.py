@@ -518,11 +518,14 @@ def plain_rule(function: Any) -> Rule:
 
 
 def add_rule(cls: type, rule: Function, analytic: Function | None) -> None:
-    """Put a node type into the table; without an analytic form it is refused inside a Gaussian integral."""
+    """Put a node type into the table; without an analytic form it is refused inside a Gaussian integral.
+
+    Constants in the tree come to a rule as integers; one that is registered sees balls only.
+    """
     if analytic is None:
-        REAL_RULES[cls] = rule
+        REAL_RULES[cls] = _lifted(rule)
     else:
-        RULES[cls] = _rule(rule, analytic)
+        RULES[cls] = _rule(_lifted(rule), _lifted(analytic))
 
 
 # --- refusals -------------------------------------------------------------------------------------

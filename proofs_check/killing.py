@@ -69,6 +69,7 @@ __all__ = ["Fate", "MutationReport", "Toll", "kill_mutants"]
 SECONDS = 60.0
 POINTS = 3
 DIGITS = (30, 90)
+DIGITS_OF_AN_INEQUALITY = 10
 SMALL = 7  # whole numbers for matrices inside exp, which rationals of sixty bits would overflow
 MODELS = 3
 MOST_DRAWS = 2**19
@@ -513,17 +514,21 @@ class _Hunt:
     def _of_inequality(self, mutant: Mutant) -> tuple[str, str]:
         statement = mutant.statement
         assert isinstance(statement, Inequality)
+        if statement.lhs == statement.rhs and statement.relation in ("<", ">"):
+            return KILLED, "exact"
         opposite = statement.negated().relation
         for index, point in enumerate(self.points_of(mutant.domain, 4 * POINTS)):
             try:
                 left, right = (
-                    self._ball(side, (mutant.domain, index), point, DIGITS[0])
+                    self._ball(side, (mutant.domain, index), point, DIGITS_OF_AN_INEQUALITY)
                     for side in (statement.lhs, statement.rhs)
                 )
             except NotReal:
                 return KILLED, "certified"
             if left is not None and right is not None and certainly(left, opposite, right):
                 return KILLED, "certified"
+        if not any(isinstance(check, CertifiedOnBox) for check in self.claim.checks):
+            return OPEN, "not refuted at points, where the claim itself is known"
         verdict = CertifiedOnBox().run(self._about(mutant), self.context(PROOF_SECONDS))
         if verdict.fails:
             return KILLED, "box"

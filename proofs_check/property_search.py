@@ -67,7 +67,8 @@ class PropertySearch(Check):
     """A search for a point of the domain where the statement fails. Says *fails*, certified, or *undecided*.
 
     For identities (componentwise, with matrices, with means over random symbols), "is stationary", "is
-    invariant", "is conserved" and inequalities. The same seed gives the same witness; nothing is stored.
+    invariant", "is conserved" and inequalities. The same seed gives the same witness; nothing is stored. Inside a
+    test of Hypothesis it is a nested one, which `suppress_health_check=[HealthCheck.nested_given]` allows.
 
     Args:
         examples: how many points are tried.
@@ -175,9 +176,8 @@ class PropertySearch(Check):
                 return _undecided("nothing was tested: no admissible point was found, or none with finite values")
             unable = f"; balls could not decide all of them: {confirm.trouble}" if confirm.trouble else ""
             return _undecided(f"{tried:,} points tried, no counterexample{unable}")
-        shrunk = found if tried == 1 else _shrunk(domain, confirm, found, context.seed)
-        count = "the first point" if tried == 1 else f"one of {tried:,} points"
-        return _failing(confirm.witness(shrunk), f"the balls are disjoint at {count} that was tried, shrunk")
+        shrunk = _polished(domain, confirm, found) if tried == 1 else _shrunk(domain, confirm, found, context.seed)
+        return _failing(confirm.witness(shrunk), f"proven by balls; {tried:,} point{'s' * (tried > 1)} tried")
 
     def _hunt(self, domain: Domain, confirm: _Confirmation, seed: int, deadline: float) -> tuple[int, Point | None]:
         """Batches of points, the most suspicious of each confirmed, until one fails."""

@@ -290,8 +290,9 @@ def _summary(notes: list[dict[str, Any]]) -> str:
         parts.append(f"{len(notes) - len(settled)} open")
     missed = sum(note["standing"] == "missed" for note in notes)
     shares = [note["alpha"] for note in notes if note["alpha"]]
+    by = f"{len(shares)} statistical claim{'' if len(shares) == 1 else 's'}"
     budget = (
-        f"false-alarm budget used: {sum(shares):.2g} of {FALSE_ALARM_BUDGET:g}, by {len(shares)} statistical claims"
+        f"false-alarm budget used: {sum(shares):.2g} of {FALSE_ALARM_BUDGET:g}, by {by}"
         if shares
         else "no statistical claim: no false alarm is possible"
     )

@@ -201,9 +201,9 @@ def about(statement, domain=UNIT, checks=PROOFS, simulator=None, **options) -> M
 
 
 CATALOGUE = {
-    "expectation-rules": ["linearity", "stein", "two-rectifiers", "o-gelu"],
+    "expectation-rules": ["linearity", "one-gate", "o-gelu"],
     "matrix-rules": ["two-quadratic-forms", "softmax-attention-on-a-gaussian"],
-    "single-location": ["eigenvalues-of-the-saddle", "leading-order-of-the-background"],
+    "single-location": ["sign-of-the-saturated-block", "leading-order-of-the-background"],
 }
 
 
@@ -242,6 +242,13 @@ def test_what_is_still_true_is_proven_so():
     killed = {fate.mutant.statement for fate in toll.fates if fate.outcome == KILLED}
     assert Inequality(x**2, ">", 2) in killed and Inequality(x**2, "<=", -2) in killed
     assert report.exit_code == 0
+
+
+def test_an_inequality_known_at_points_has_open_neighbours():
+    report = about(Inequality(x, "<", x + 1), checks=(CertifiedNumerics(),))
+    fates = {fate.mutant.statement: fate.outcome for fate in report.tolls[0].fates if fate.mutant.domain is None}
+    assert fates[Inequality(x, "<", x)] == fates[Inequality(x, "<", x - 1)] == KILLED
+    assert fates[Inequality(x, "<", x + 2)] == "open" and report.exit_code == 0
 
 
 def test_a_wider_domain_is_killed_where_the_claim_ends():
