@@ -227,7 +227,7 @@ def _letters_of_shapes(*exprs: sp.Basic) -> Iterator[sp.Basic]:
 def tried_sizes(
     kinds: ParameterKinds, given: Iterable[Mapping[Any, int]] | None = None
 ) -> Iterator[dict[sp.Basic, int]]:
-    """Sizes by symbol: those given; or 2 for every shape, then 3 for one after the other, and 1 for other integers.
+    """Sizes by symbol: those given; or 2 for every shape and 1 for other integers, then 3 and 2, one after the other.
 
     Raises:
         ValueError: for given sizes that leave one out.
@@ -236,7 +236,8 @@ def tried_sizes(
     if given is None:
         base = {letter: 2 if letter in kinds.shapes else 1 for letter in ordered}
         yield base
-        yield from ({**base, letter: 3} for letter in ordered if letter in kinds.shapes)
+        # One more of each: at 1 alone, n⁴ and n⁵ would be the same.
+        yield from ({**base, letter: k + 1} for letter, k in base.items())
         return
     for numbers in given:
         named = {symbol if isinstance(symbol, sp.Basic) else str(symbol): k for symbol, k in numbers.items()}
