@@ -42,6 +42,7 @@ from ._in_context_model import (
     BY_ENTRIES,
     DERIVED,
     EVERYWHERE,
+    PROMPT,
     ZHANG,
     FullLayer,
     H,
@@ -81,9 +82,9 @@ BOUILLON = "Boursier, Boyer (2025), arXiv 2512.11784, Theorem 5.1 as quoted in a
 
 def even_part() -> sp.Expr:
     """e = pᵀ(C + xxᵀ/n)Ux + v ȳ² ⟨q, x⟩."""
-    law = Prompt()
+    law = PROMPT
     X, x, y = law.tokens(), law.query_token(), law.labels()
-    return dot(p, (X.T * X + x * x.T) / n * U * x) + v * dot(y, y) / n * dot(q, x)
+    return (dot(p, X.T * X * U * x) + dot(p, x) * dot(x, U * x) + v * dot(y, y) * dot(q, x)) / n
 
 
 def two_forms(A: sp.Expr, B: sp.Expr) -> sp.Expr:
@@ -119,7 +120,7 @@ def mean_square_of_the_even_part() -> sp.Expr:
 def risk_of_the_full_layer_splits():
     """R = R_lin(vU + pqᵀ) + ½ E e², with e = pᵀ(C + xxᵀ/n)Ux + v ȳ² ⟨q, x⟩: what is even in the task and the noise
     does not mix with what is odd."""
-    linear = risk().expr.xreplace({M: v * U + p * q.T})
+    linear = risk().expr.xreplace({M: v * U + p * q.T}).doit()
     return equal(Expectation(error(FullLayer()) ** 2 / 2), linear + Expectation(even_part() ** 2) / 2)
 
 
@@ -134,10 +135,10 @@ def mean_square_of_the_even_part_of_the_error():
 def gradient_flow_stays_on_p_q_zero():
     """At p = q = 0 the slopes of the risk in p and in q are zero: the directional derivatives E (ŷ − ⟨w, x⟩) ŷ′
     vanish, ŷ′ being that of ŷ in the direction h of p, and of q."""
-    law = Prompt()
+    law = PROMPT
     X, x, y = law.tokens(), law.query_token(), law.labels()
     h, k = sp.MatrixSymbol("h", d, 1), sp.MatrixSymbol("k", d, 1)
-    slope = dot(h, (X.T * X + x * x.T) / n * U * x) + v * dot(y, y) / n * dot(k, x)
+    slope = (dot(h, X.T * X * U * x) + dot(h, x) * dot(x, U * x) + v * dot(y, y) * dot(k, x)) / n
     return equal(Expectation(error(LinearAttention(v * U)) * slope), 0)
 
 
@@ -145,8 +146,8 @@ def gradient_flow_stays_on_p_q_zero():
 def sign_of_p_and_q():
     """The risk does not change under (p, q) → (−p, −q), nor under (U, v) → (−U, −v)."""
     R = full_risk().expr
-    first = R.xreplace({p: -p, q: -q})
-    second = R.subs(v, -v).xreplace({U: -U})
+    first = R.xreplace({p: -p, q: -q}).doit()
+    second = R.subs(v, -v).xreplace({U: -U}).doit()
     return equal([first, second], [R, R])
 
 
@@ -188,7 +189,7 @@ def residual() -> sp.Expr:
 def slope_of_the_product_risk():
     """∇_U R = vG and ∂_v R = ⟨U, G⟩ with G = Λ(K vU − Ω)Λ: the derivative in the direction (H, r) is
     v⟨H, G⟩ + r⟨U, G⟩, as a mean over prompts."""
-    law = Prompt()
+    law = PROMPT
     slope = dot(law.moment(), (v * H + r * U) * law.query_token())
     return equal(
         Expectation(error(LinearAttention(v * U)) * slope), v * tr(H.T * residual()) + r * tr(U.T * residual())
@@ -222,7 +223,7 @@ def the_balance_is_all_that_is_conserved():
 def saddles_of_the_product_risk_are_strict():
     """Where v = 0 and ⟨U, ΛΩΛ⟩ = 0 the second variation in (H, r) is r² ⟨U, ΛKUΛ⟩ − 2r⟨H, ΛΩΛ⟩: negative for H = ΛΩΛ
     and small r > 0, so that these points are strict saddles."""
-    law = Prompt()
+    law = PROMPT
     c, x = law.moment(), law.query_token()
     second = r**2 * dot(c, U * x) ** 2 - 2 * law.target() * r * dot(c, H * x)
     A = Lambda * Omega * Lambda
@@ -329,8 +330,8 @@ SPECTRUM = Domain({a1: (4, 6), a2: (sp.Rational(3, 2), 3), a3: (sp.Rational(1, 4
 
 @claim(on=SPECTRUM, by=[SymbolicIdentity(), CertifiedNumerics(digits=30)], source=DERIVED)
 def subsets_of_eigenvectors():
-    """With Ω = I, s = 0 and M = Λ^{−1/2}WWᵀΛ^{−1/2} of rank at most 2 in d = 3 twice the stationary risks are
-    tr Λ − Σ_I λ_i²/γ_i, γ_i = (1 + 1/n)λ_i + tr Λ/n, one for each subset I of at most two eigenvectors: in-context
+    """With Ω = I, s = 0 and M = Λ^{−1/2}WWᵀΛ^{−1/2} of rank at most 2 in d = 3 twice the stationary risks are tr Λ −
+    Σ_I λ_i²/γ_i, γ_i = (1 + 1/n)λ_i + tr Λ/n, one for each subset I of at most two eigenvectors: in-context
     principal component regression."""
     spectrum, trace = (a1, a2, a3), a1 + a2 + a3
     found = spectral_stationary_points(spectrum, 2, factor, 1 + 1 / n, trace / n, trace)

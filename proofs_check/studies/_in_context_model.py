@@ -42,13 +42,39 @@ __all__ = [
     "BY_ENTRIES",
     "DERIVED",
     "EVERYWHERE",
+    "PROMPT",
+    "SIZES",
+    "SYMMETRIC",
+    "ZHANG",
     "FullLayer",
+    "H",
+    "I",
+    "Lambda",
     "LinearAttention",
+    "M",
+    "Omega",
     "Prompt",
+    "U",
+    "at_size",
+    "best",
+    "d",
+    "draw",
+    "error",
+    "full_risk",
+    "half_of_the_squared_error",
     "half_squared_error",
     "minimum",
+    "n",
+    "p",
+    "predict",
+    "q",
     "risk",
+    "s",
+    "stationarity",
+    "system",
     "tau",
+    "tr",
+    "v",
 ]
 
 DERIVED = "derived here"
@@ -112,12 +138,16 @@ class Prompt(Law):
         return dot(self.task(), self.query_token())
 
 
+PROMPT = Prompt()
+"""The law that is trained on."""
+
+
 @dataclass(frozen=True)
 class LinearAttention(Layer):
     """ŷ = cᵀ M x."""
 
     M: sp.Expr = M
-    law: Prompt = Prompt()
+    law: Prompt = PROMPT
 
     def predict(self, tokens: sp.MatrixExpr) -> sp.Expr:
         return dot(self.law.moment(), self.M * self.law.query_token())
@@ -131,14 +161,13 @@ class FullLayer(Layer):
     q: sp.Expr = q
     U: sp.Expr = U
     v: sp.Expr = v
-    law: Prompt = Prompt()
+    law: Prompt = PROMPT
 
     def predict(self, tokens: sp.MatrixExpr) -> sp.Expr:
         x, y, c = self.law.query_token(), self.law.labels(), self.law.moment()
-        upper_left = (tokens.T * tokens + x * x.T) / self.law.n
         along = dot(self.q, x)
         return (
-            dot(self.p, upper_left * self.U * x)
+            (dot(self.p, tokens.T * tokens * self.U * x) + dot(self.p, x) * dot(x, self.U * x)) / self.law.n
             + dot(self.p, c) * along
             + self.v * dot(c, self.U * x)
             + self.v * dot(y, y) / self.law.n * along
@@ -160,7 +189,7 @@ def error(layer: LinearAttention | FullLayer) -> sp.Expr:
 
 
 @lru_cache
-def risk(law: Prompt = Prompt()) -> Risk:
+def risk(law: Prompt = PROMPT) -> Risk:
     """The risk of linear attention in M, for symbolic d, n, Λ, Ω and noise.
 
     >>> print(risk().expr.coeff(s))
@@ -174,7 +203,7 @@ def risk(law: Prompt = Prompt()) -> Risk:
 @lru_cache
 def full_risk() -> Risk:
     """The risk of the full layer in p, q, U, v: moments up to the order of ten."""
-    return population_risk(Prompt(), FullLayer(), half_squared_error, parameters=(p, q, U, v), source=ZHANG)
+    return population_risk(PROMPT, FullLayer(), half_squared_error, parameters=(p, q, U, v), source=ZHANG)
 
 
 @lru_cache
@@ -214,7 +243,7 @@ def at_size(expr: sp.Expr, size: int, matrices: Mapping[sp.MatrixSymbol, sp.Matr
     3*s
     """
     named = {sp.MatrixSymbol(x.name, size, size): matrix.as_immutable() for x, matrix in matrices.items()}
-    return expr.subs(d, size).xreplace(named).doit()
+    return expr.subs(d, size).xreplace({**named, sp.Identity(size): sp.eye(size).as_immutable()}).doit()
 
 
 def stationarity(law: Prompt, matrix: sp.Expr) -> sp.Expr:

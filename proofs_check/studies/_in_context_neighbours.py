@@ -12,6 +12,8 @@ authors' code.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import sympy as sp
 
 from proofs_check.certified import CertifiedNumerics
@@ -22,6 +24,7 @@ from theory import Domain, Expectation, GaussianMatrix, GaussianVector, Limit, S
 
 from ._in_context_model import (
     DERIVED,
+    PROMPT,
     H,
     I,
     Lambda,
@@ -47,9 +50,9 @@ DENOISING = Domain({n: (1, sp.oo), d: (1, sp.oo), zeta: (0, sp.oo)}, conditions=
 SMALL_PROMPTS = ({n: 1, d: 2}, {n: 2, d: 1}, {n: 2, d: 2})
 
 
-def denoising_loss(matrix: sp.Expr) -> sp.Expr:
+def denoising_loss(matrix: sp.Expr, law: Prompt = PROMPT) -> sp.Expr:
     """‖x − CBx̃‖², a random variable."""
-    X, x, eta = Prompt().tokens(), Prompt().query_token(), GaussianVector("eta", d, covariance=zeta)
+    X, x, eta = law.tokens(), law.query_token(), GaussianVector("eta", d, covariance=zeta)
     residual = x - X.T * X * matrix * (x + eta) / n
     return dot(residual, residual)
 
@@ -95,12 +98,12 @@ beta, sigma_0 = sp.Symbol("beta", real=True), sp.Symbol("sigma_0", positive=True
 SUBSPACE = Domain({beta: (-4, 4), sigma_0: (0, 4), n: (1, 40), d: (1, 40), zeta: (0, 4)})
 
 
+@lru_cache
 def subspace_risk() -> sp.Expr:
-    """The denoising risk for tokens of variance σ₀ in a subspace of dimension d, B = βI: every trace in the formula
-    holds a factor Λ = σ₀P, so that only the dimension of the subspace appears, not that of the space around
-    it."""
-    traces = denoising_risk(beta * I).xreplace({Lambda: sigma_0 * I}).doit()
-    return sp.expand(traces)
+    """The risk for tokens of variance σ₀ in all of R^d and B = βI, from the engine. In a larger space the output
+    stays in the subspace, and what is outside of the query is not seen: d is the dimension of the subspace."""
+    law = Prompt(examples=sigma_0 * I, query=sigma_0 * I)
+    return sp.expand(Expectation(denoising_loss(beta * I, law)).doit())
 
 
 @claim(on=SUBSPACE, by=[SymbolicIdentity(), CertifiedNumerics(digits=30)], source=f"{SMART}; {DERIVED}")
@@ -124,9 +127,9 @@ def denoising_on_a_line_in_space():
     """The same from the definition, for a line in R³ spanned by the unit vector u = (2, 1, 2)/3: Λ = σ₀uuᵀ is
     singular."""
     line = sp.ImmutableMatrix([2, 1, 2]) / 3
-    tokens = GaussianMatrix("X", n, 1, covariance=sigma_0) * line.T
-    x, eta = line * GaussianVector("x", 1, covariance=sigma_0), GaussianVector("eta", 3, covariance=zeta)
-    residual = x - beta * tokens.T * tokens * (x + eta) / n
+    covariance = (sigma_0 * line * line.T).as_immutable()
+    X, x = GaussianMatrix("X", n, 3, covariance=covariance), GaussianVector("x", 3, covariance=covariance)
+    residual = x - beta * X.T * X * (x + GaussianVector("eta", 3, covariance=zeta)) / n
     factor = (sigma_0 + zeta) * (1 + 2 / n)
     return equal(Expectation(dot(residual, residual)), sigma_0 - 2 * beta * sigma_0**2 + beta**2 * sigma_0**2 * factor)
 

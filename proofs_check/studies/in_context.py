@@ -64,6 +64,7 @@ from ._in_context_model import (
     BY_ENTRIES,
     DERIVED,
     EVERYWHERE,
+    PROMPT,
     SIZES,
     SYMMETRIC,
     ZHANG,
@@ -255,15 +256,15 @@ def risk_by_hand(law: Prompt, matrix: sp.Expr) -> sp.Expr:
 def risk_of_linear_attention():
     """R(M) = ½[tr ΛΩ − 2 tr MᵀA + tr MᵀQMΛ], A = ΛΩΛ, Q = (1 + 1/n)A + τΛ, τ = (tr ΛΩ + s)/n."""
     return equal(
-        Expectation(half_squared_error(Prompt().target(), LinearAttention().predict(Prompt().tokens()))),
-        risk_by_hand(Prompt(), M),
+        Expectation(half_squared_error(PROMPT.target(), LinearAttention().predict(PROMPT.tokens()))),
+        risk_by_hand(PROMPT, M),
     )
 
 
 @claim(on=EVERYWHERE, by=BY_ENTRIES, source=DERIVED)
 def first_variation():
     """As a mean over prompts the derivative of the risk in the direction H is ⟨H, Λ(KM − Ω)Λ⟩, K = (1 + 1/n)ΩΛ + τI."""
-    return equal(Expectation(stationarity(Prompt(), M)), tr(H.T * Lambda * (system() * M - Omega) * Lambda))
+    return equal(Expectation(stationarity(PROMPT, M)), tr(H.T * Lambda * (system() * M - Omega) * Lambda))
 
 
 @claim(on=EVERYWHERE, by=[SymbolicIdentity()], source=DERIVED)
@@ -299,7 +300,7 @@ def risk_around_the_minimum():
 @claim(on=EVERYWHERE, by=BY_ENTRIES, source=DERIVED)
 def the_minimum_is_symmetric():
     """M* = K⁻¹Ω = Ω(Kᵀ)⁻¹, since ΩKᵀ = KΩ; here as E Kwwᵀ = E wwᵀKᵀ."""
-    w = Prompt().task()
+    w = PROMPT.task()
     return equal(Expectation(tr(H * (system() * w * w.T))), tr(H * Omega * ((1 + 1 / n) * Lambda * Omega + tau() * I)))
 
 
@@ -329,15 +330,15 @@ def the_best_step_of_gradient_descent():
     """M = ηI is one step of gradient descent from 0 on the examples; the best step is η* = tr A/tr QΛ."""
     A = Lambda * Omega * Lambda
     eta = tr(A) / tr(Lambda * system() * Lambda)
-    c, x = Prompt().moment(), Prompt().query_token()
+    c, x = PROMPT.moment(), PROMPT.query_token()
     return equal(Expectation(error(LinearAttention(eta * I)) * dot(c, x)), 0)
 
 
 @claim(on=EVERYWHERE, by=BY_ENTRIES, source=DERIVED)
 def risk_against_a_noisy_label():
-    """E (ŷ − y)² = 2R + s for the query's label y = ⟨w, x⟩ + ξ."""
-    (xi_of_the_query,) = gaussians("xi_q", covariance=[[s]])
-    return equal(Expectation((error(LinearAttention()) - xi_of_the_query) ** 2), 2 * risk().expr + s)
+    """E (ŷ − y)² = 2R + s for the query's label y = ⟨w, x⟩ + ζ, Var ζ = s."""
+    (zeta,) = gaussians("zeta", covariance=[[s]])
+    return equal(Expectation((error(LinearAttention()) - zeta) ** 2), 2 * risk().expr + s)
 
 
 factor = sp.Symbol("b", real=True, nonzero=True)
@@ -351,7 +352,7 @@ factor = sp.Symbol("b", real=True, nonzero=True)
 def other_normalizations():
     """If the prediction is b cᵀMx, with b = n/(n + 1), −1 or 1/√d, the risk is R(bM) and the minimum M*/b: all
     directional derivatives are b⟨H, Λ(bKM − Ω)Λ⟩."""
-    law = Prompt()
+    law = PROMPT
     scaled = factor * LinearAttention().predict(law.tokens()) - law.target()
     slope = factor * dot(law.moment(), H * law.query_token())
     typed = factor * tr(H.T * Lambda * (factor * system() * M - Omega) * Lambda)
@@ -360,10 +361,10 @@ def other_normalizations():
 
 @claim(on=EVERYWHERE, by=[SymbolicIdentity()], source="Boursier, Boyer (2025), arXiv 2512.11784, section 5")
 def risk_of_an_infinite_prompt():
-    """As n → ∞, R → ½ tr (ΛM − I)ᵀΩ(ΛM − I)Λ."""
+    """As n → ∞, R → ½[tr ΛΩ − 2 tr MᵀA + tr MᵀAMΛ] = ½ tr (ΛM − I)ᵀΩ(ΛM − I)Λ."""
     large = sp.Symbol("n", positive=True)
-    residual = Lambda * M - I
-    quadratic = tr(residual.T * Omega * residual * Lambda) / 2
+    A = Lambda * Omega * Lambda
+    quadratic = (tr(Lambda * Omega) - 2 * tr(M.T * A) + tr(M.T * A * M * Lambda)) / 2
     return Limit(sp.expand(risk().expr).subs(n, large), large, sp.oo, quadratic)
 
 
@@ -372,7 +373,7 @@ def principal_components_are_in_context_regression():
     """½E‖x − CMx‖², C = (1/n) Σ x_i x_iᵀ, is the risk of in-context regression with isotropic tasks and no noise:
     both as means, and both equal to ½[tr Λ − 2 tr MᵀΛ² + tr MᵀΛΓMΛ]. The mean over w of ⟨w, x − CMx⟩² is ‖x −
     CMx‖²."""
-    X, x = Prompt().tokens(), Prompt().query_token()
+    X, x = PROMPT.tokens(), PROMPT.query_token()
     residual = x - X.T * X * M * x / n
     Gamma = (1 + 1 / n) * Lambda + tr(Lambda) / n * I
     typed = (tr(Lambda) - 2 * tr(M.T * Lambda**2) + tr(M.T * Lambda * Gamma * M * Lambda)) / 2
@@ -418,16 +419,12 @@ def error_on_one_task():
 
 @claim(on=LENGTHS, by=[Entrywise(TWO_LENGTHS, draws=1)], source=f"{ZHANG}, Theorem 4.2; {DERIVED}")
 def error_of_the_trained_layer_on_one_task():
-    """With M = Γ⁻¹ trained on n examples: E(ŷ − y)² = s + tr ZΓ⁻²Λ/m + (1/n²) w₀ᵀΓ⁻²[Λ³ + 2 tr Λ Λ² + (tr Λ)² Λ]w₀."""
+    """With M = Γ⁻¹ trained on n examples: E(ŷ − y)² = s + tr ZΓ⁻¹ΛΓ⁻¹/m + (1/n²) ‖(Λ + tr Λ I)Γ⁻¹w₀‖²_Λ, that is
+    w₀ᵀΓ⁻²[Λ³ + 2 tr Λ Λ² + (tr Λ)² Λ]w₀ in the last term."""
     law = Prompt(n=m, fixed=w_0)
-    square = trained() * trained()
     Z = (quad(w_0, Lambda) + s) * Lambda + Lambda * w_0 * w_0.T * Lambda
-    floor = (
-        dot(w_0, square * Lambda**3 * w_0)
-        + 2 * tr(Lambda) * dot(w_0, square * Lambda**2 * w_0)
-        + tr(Lambda) ** 2 * dot(w_0, square * Lambda * w_0)
-    )
-    typed = s + tr(Z * square * Lambda) / m + floor / n**2
+    bias = (Lambda + tr(Lambda) * I) * trained() * w_0
+    typed = s + tr(Z * trained() * Lambda * trained()) / m + dot(bias, Lambda * bias) / n**2
     return equal(Expectation(error(LinearAttention(trained(), law)) ** 2 + s), typed)
 
 
