@@ -54,7 +54,12 @@ def test_every_claim_meets_its_expectation(report):
 def test_nearly_all_evidence_is_symbolic_or_certified(report):
     sure = [line for line in report if line.verdict.evidence in (Evidence.SYMBOLIC, Evidence.CERTIFIED)]
     assert len(sure) >= 0.95 * len(report)
-    assert [line.claim.name for line in report if line not in sure] == ["risk-is-the-mean-over-prompts"]
+    others = {line.claim.name: line.standing for line in report if line not in sure}
+    assert others == {
+        "risk-is-the-mean-over-prompts": "met",  # statistical
+        "published-error-of-many-prompts": "open",
+        "published-error-of-few-prompts": "open",
+    }
 
 
 @pytest.mark.parametrize("claim", HOLDING, ids=lambda claim: claim.name)
@@ -315,12 +320,39 @@ def test_the_linear_optimum_has_no_first_order():
 # --- high dimension --------------------------------------------------------------------------
 
 
-def test_the_published_errors_agree_at_a_quarter_of_the_prompts_and_above():
-    """The two branches of e_ICL are singular at τ = 1 and nowhere else, and both are above the noise."""
-    at = {neighbours.rho: sp.Rational(1, 4), neighbours.alpha: sp.Integer(1)}
-    few = neighbours.published_error_for_few_prompts(sp.Integer(4), sp.Rational(1, 4)).subs(at)
-    many = neighbours.published_error_for_many_prompts(sp.Integer(4), sp.Rational(5, 2)).subs(at)
-    assert 0.25 < float(few) < 1.5 and float(many) == pytest.approx(1.3815, abs=5e-5)
+def error_of_a_trained_regression(rng, d, alpha, kappa, tau, rho):
+    """The exact error over new tasks of norm √d after least squares on τd² prompts with κd tasks."""
+    length, number, prompts = round(alpha * d), round(kappa * d), round(tau * d**2)
+    tasks = rng.normal(size=(number, d))
+    tasks *= np.sqrt(d) / np.linalg.norm(tasks, axis=1, keepdims=True)
+    task = tasks[rng.integers(number, size=prompts)]
+    tokens, query = rng.normal(size=(prompts, length, d)) / np.sqrt(d), rng.normal(size=(prompts, d)) / np.sqrt(d)
+    labels = np.einsum("pld,pd->pl", tokens, task) + np.sqrt(rho) * rng.normal(size=(prompts, length))
+    moments = d / length * np.einsum("pl,pld->pd", labels, tokens)
+    features = query[:, :, None] * np.column_stack([moments, (labels**2).mean(axis=1)])[:, None, :]
+    target = (query * task).sum(axis=1) + np.sqrt(rho) * rng.normal(size=prompts)
+    Gamma = np.linalg.lstsq(features.reshape(prompts, -1), target, rcond=None)[0].reshape(d, d + 1)
+    linear, last = Gamma[:, :d], Gamma[:, d]
+    weights = (1 + rho) * d / length + 1 + 1 / length, (1 + 2 / length) * (1 + rho) ** 2
+    return 1 + rho - 2 / d * np.trace(linear) + (weights[0] * np.sum(linear**2) + weights[1] * np.sum(last**2)) / d
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [(1, 4, 2.5, 0.25), (1, 2, 0.5, 0.25)])
+def test_trained_regressions_come_near_the_published_error(at):
+    """The gap falls like 1/d or faster: from d = 12 to 24 by two to three. The control is off by a quarter."""
+    alpha, kappa, tau, rho = at
+    formula = neighbours.published_error_for_many_prompts if tau > 1 else neighbours.published_error_for_few_prompts
+    published = float(formula(sp.Float(kappa), sp.Float(tau)).subs({neighbours.alpha: alpha, neighbours.rho: rho}))
+    rng, gaps, errors = np.random.default_rng(3), [], []
+    for d, count in ((12, 600), (24, 400 if tau < 1 else 60)):
+        drawn = [error_of_a_trained_regression(rng, d, *at) for _ in range(count)]
+        gaps.append(np.mean(drawn) - published)
+        errors.append(np.std(drawn) / np.sqrt(count))
+    ratio, spread = gaps[0] / gaps[1], np.hypot(errors[0] / gaps[1], errors[1] * gaps[0] / gaps[1] ** 2)
+    assert 2 - 4 * spread < ratio < 3 + 4 * spread
+    off = (gaps[0] + published / 4) / (gaps[1] + published / 4)
+    assert off < 2 - 4 * spread
 
 
 # --- shape of the result ---------------------------------------------------------------------
