@@ -74,7 +74,7 @@ HIGH = (Entrywise(({n: 1, d: 2}, {n: 2, d: 1}), draws=1), SymbolicIdentity())
 """Moments up to the order of ten: fewer tokens, or the enumeration takes minutes."""
 
 r = sp.Symbol("r", real=True)
-BOUILLON = "Boursier, Boyer (2025), arXiv 2512.11784, Theorem 5.1 as quoted in a public audit"
+BOURSIER = "Boursier, Boyer (2025), arXiv 2512.11784, Theorem 5.1 as quoted in a public audit"
 
 
 # --- the landscape of all parameters -------------------------------------------------------
@@ -126,8 +126,8 @@ def risk_of_the_full_layer_splits():
 
 @claim(on=EVERYWHERE, by=HIGH, source=f"{DERIVED}, for every Λ, Ω and noise")
 def mean_square_of_the_even_part_of_the_error():
-    """E e² in closed form, moments of the order of ten: with K = UΛUᵀ, b = tr UΛ, π = pᵀΛp, S = tr ΛΩ + s and the
-    mean of y⁴ over the task, seven terms."""
+    """E e² in closed form, moments of the order of ten: seven terms in K = UΛUᵀ, b = tr UΛ, π = pᵀΛp, S = tr ΛΩ + s
+    and E(wᵀΛw + s)²."""
     return equal(Expectation(even_part() ** 2), mean_square_of_the_even_part())
 
 
@@ -312,7 +312,7 @@ alpha, norm = sp.symbols("alpha sigma_1", positive=True)
         conditions=(alpha * d ** sp.Rational(1, 4) * norm < sp.sqrt(2),),
     ),
     by=[CertifiedNumerics(digits=20, points=40)],
-    source=BOUILLON,
+    source=BOURSIER,
     expected="refuted",
 )
 def interval_of_starts_as_quoted():
@@ -323,6 +323,20 @@ def interval_of_starts_as_quoted():
 
 # --- keys and queries of small rank --------------------------------------------------------
 
+B = sp.MatrixSymbol("B", d, d)
+
+
+@claim(on=EVERYWHERE, by=[Entrywise(({n: 1, d: 2}, {n: 2, d: 2}, {n: 2, d: 1}))], source=DERIVED)
+def small_rank_is_a_spectral_problem():
+    """With Λ = BBᵀ, Ω = I, s = 0 and M = B⁻ᵀNB⁻¹, N symmetric, 2R = tr S − 2 tr SN + tr N((1 + 1/n)S + (tr S/n)I)N,
+    where S = BᵀB has the eigenvalues of Λ; here N = UUᵀ."""
+    law = Prompt(examples=B * B.T, query=B * B.T, tasks=I, noise=sp.Integer(0))
+    N, S = U * U.T, B.T * B
+    matrix = sp.Inverse(B).T * N * sp.Inverse(B)
+    typed = tr(S) - 2 * tr(S * N) + tr(N * ((1 + 1 / n) * S + tr(S) / n * I) * N)
+    return equal(Expectation(error(LinearAttention(matrix, law)) ** 2), typed)
+
+
 factor = sp.MatrixSymbol("W", 3, 2)
 a1, a2, a3 = sp.symbols("lambda_1 lambda_2 lambda_3", positive=True)
 SPECTRUM = Domain({a1: (4, 6), a2: (sp.Rational(3, 2), 3), a3: (sp.Rational(1, 4), 1), n: (1, 30)})
@@ -330,9 +344,8 @@ SPECTRUM = Domain({a1: (4, 6), a2: (sp.Rational(3, 2), 3), a3: (sp.Rational(1, 4
 
 @claim(on=SPECTRUM, by=[SymbolicIdentity(), CertifiedNumerics(digits=30)], source=DERIVED)
 def subsets_of_eigenvectors():
-    """With Ω = I, s = 0 and M = Λ^{−1/2}WWᵀΛ^{−1/2} of rank at most 2 in d = 3 twice the stationary risks are tr Λ −
-    Σ_I λ_i²/γ_i, γ_i = (1 + 1/n)λ_i + tr Λ/n, one for each subset I of at most two eigenvectors: in-context
-    principal component regression."""
+    """With N = WWᵀ of rank at most 2 in d = 3 the stationary values of 2R are tr Λ − Σ_I λ_i²/γ_i, γ_i = (1 + 1/n)λ_i
+    + tr Λ/n, one for each subset I of at most two eigenvectors: in-context principal component regression."""
     spectrum, trace = (a1, a2, a3), a1 + a2 + a3
     found = spectral_stationary_points(spectrum, 2, factor, 1 + 1 / n, trace / n, trace)
     shrunk = [x**2 / ((1 + 1 / n) * x + trace / n) for x in spectrum]
