@@ -76,6 +76,12 @@ def test_a_matrix_that_may_be_singular_is_not_cancelled():
         quadratic_stationary_points(BETWEEN, W, (sp.Q.symmetric(S), sp.Q.positive_definite(C)))
 
 
+def test_a_square_needs_no_condition():
+    (point,) = found = quadratic_stationary_points(sp.Trace(W * W.T) - 2 * sp.Trace(W * C), W)
+    assert point[W] == C.T and point.nature() is Nature.MINIMUM and point.value() == -sp.Trace(C.T * C)
+    assert "whatever the other matrices are" in found.termination
+
+
 def test_a_form_with_a_negative_term_is_not_called_a_minimum():
     risk = sp.Trace(W * S * W.T * (S * C * S - t * S)) - 2 * sp.Trace(W * S * C * S)
     (point,) = quadratic_stationary_points(risk, W, DEFINITE)

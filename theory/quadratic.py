@@ -79,7 +79,8 @@ def quadratic_stationary_points(expr: sp.Expr, W: sp.MatrixSymbol, conditions: I
     solution = (constant * inverse if side == "right" else inverse * constant).doit()
     best = Nature.MINIMUM if scale.is_positive else Nature.MAXIMUM if scale.is_negative else Nature.UNKNOWN
     if is_definite:
-        condition = f"{_definite_names(linear)} being positive definite"
+        names = _definite_names(linear)
+        condition = f"{names} being positive definite" if names else "whatever the other matrices are"
     else:
         condition = f"where {coefficient} is invertible; a {best} where it is positive definite"
     nature = best if is_definite else Nature.UNKNOWN
@@ -188,7 +189,7 @@ def _factors(term: sp.MatrixExpr) -> tuple[sp.Expr, list[sp.MatrixExpr]]:
 def _definite_names(linear: list[_Term]) -> str:
     """The matrices of the terms, in the order of the alphabet."""
     factors = {factor for term in linear for factor in (*term.before, *term.after)}
-    return " and ".join(sorted(str(factor) for factor in factors if not isinstance(factor, sp.Identity))) or "nothing"
+    return " and ".join(sorted(str(factor) for factor in factors if not isinstance(factor, sp.Identity)))
 
 
 def _is_definite(term: _Term, scale: sp.Expr, definite: frozenset[sp.Expr]) -> bool:
