@@ -43,6 +43,7 @@ from ._in_context_model import (
     DERIVED,
     EVERYWHERE,
     PROMPT,
+    SYMMETRIC,
     ZHANG,
     FullLayer,
     H,
@@ -119,9 +120,9 @@ def mean_square_of_the_even_part() -> sp.Expr:
 @claim(on=EVERYWHERE, by=HIGH, source=f"{DERIVED}, for every Λ, Ω and noise")
 def risk_of_the_full_layer_splits():
     """R = R_lin(vU + pqᵀ) + ½ E e², with e = pᵀ(C + xxᵀ/n)Ux + v ȳ² ⟨q, x⟩: what is even in the task and the noise
-    does not mix with what is odd."""
+    does not mix with what is odd. Both parts are written out."""
     linear = risk().expr.xreplace({M: v * U + p * q.T}).doit()
-    return equal(Expectation(error(FullLayer()) ** 2 / 2), linear + Expectation(even_part() ** 2) / 2)
+    return equal(Expectation(error(FullLayer()) ** 2 / 2), linear + mean_square_of_the_even_part() / 2)
 
 
 @claim(on=EVERYWHERE, by=HIGH, source=f"{DERIVED}, for every Λ, Ω and noise")
@@ -152,17 +153,16 @@ def sign_of_p_and_q():
 
 
 @claim(
-    on=EVERYWHERE,
+    on=Domain({**dict(EVERYWHERE.intervals), d: (1, 1)}, conditions=SYMMETRIC),
     by=[Entrywise(({n: 1, d: 1}, {n: 2, d: 1}, {n: 3, d: 1}))],
     source=DERIVED,
 )
 def another_minimum_in_one_dimension():
     """For d = 1 the points U = v = 0, pq = M* are global minima too, where the prediction is p c q x; for d ≥ 2 a
-    matrix pqᵀ has not the rank of M*."""
-    one = sp.MatrixSymbol("b", d, 1)
+    matrix pqᵀ has not the rank of M*. With a = ΛΩ the risk is ½[a − a²/((1 + 1/n)a + (a + s)/n)]."""
+    one, a = sp.MatrixSymbol("b", d, 1), tr(Lambda) * tr(Omega)
     layer = FullLayer(p=one, q=best().T * one / dot(one, one), U=sp.ZeroMatrix(d, d), v=sp.Integer(0))
-    least = (tr(Lambda * Omega) - tr(Lambda * Omega * Lambda * best())) / 2
-    return equal(Expectation(error(layer) ** 2 / 2), least)
+    return equal(Expectation(error(layer) ** 2 / 2), (a - a**2 / ((1 + 1 / n) * a + (a + s) / n)) / 2)
 
 
 # --- gradient flow on p = q = 0 ------------------------------------------------------------

@@ -99,12 +99,13 @@ def first_order_on_the_line():
 
 @claim(on=LINE, by=[CertifiedNumerics(digits=20)], source=f"{DERIVED}, by Stein's lemma")
 def gain_of_two_examples():
-    """For n = 2 the mean of Σ p_i x_i is g Λa with the gain g = 1 − E Σ p_i², exactly: on the line, with the score
-    difference a(x₁ − x₂) = a√(2λ) z, as integrals."""
-    first = 1 / (1 + sp.exp(-score * sp.sqrt(2 * scale) * z))
-    # x₁ − x₂ = √(2λ) z is independent of x₁ + x₂, so that E(p₁x₁ + p₂x₂) = E(p₁ − p₂)(x₁ − x₂)/2
-    mean = GaussianIntegral((2 * first - 1) * sp.sqrt(2 * scale) * z / 2, (z,))
-    concentration = GaussianIntegral(first**2 + (1 - first) ** 2, (z,))
+    """For n = 2 the mean of Σ p_i x_i is g Λa with the gain g = 1 − E Σ p_i², exactly: on the line, as integrals over
+    x₁ − x₂ = √(2λ) z, with p₁ − p₂ = tanh(a(x₁ − x₂)/2) and Σ p_i² = (1 + (p₁ − p₂)²)/2."""
+    difference = sp.sqrt(2 * scale) * z
+    imbalance = sp.tanh(score * difference / 2)
+    # x₁ − x₂ is independent of x₁ + x₂, so that E(p₁x₁ + p₂x₂) = E(p₁ − p₂)(x₁ − x₂)/2
+    mean = GaussianIntegral(imbalance * difference / 2, (z,))
+    concentration = GaussianIntegral((1 + imbalance**2) / 2, (z,))
     return equal(mean, (1 - concentration) * scale * score)
 
 

@@ -423,8 +423,9 @@ def error_of_the_trained_layer_on_one_task():
     w₀ᵀΓ⁻²[Λ³ + 2 tr Λ Λ² + (tr Λ)² Λ]w₀ in the last term."""
     law = Prompt(n=m, fixed=w_0)
     Z = (quad(w_0, Lambda) + s) * Lambda + Lambda * w_0 * w_0.T * Lambda
-    bias = (Lambda + tr(Lambda) * I) * trained() * w_0
-    typed = s + tr(Z * trained() * Lambda * trained()) / m + dot(bias, Lambda * bias) / n**2
+    gap = Lambda + tr(Lambda) * I
+    floor = tr(trained() * gap * Lambda * gap * trained() * w_0 * w_0.T)
+    typed = s + tr(Z * trained() * Lambda * trained()) / m + floor / n**2
     return equal(Expectation(error(LinearAttention(trained(), law)) ** 2 + s), typed)
 
 
