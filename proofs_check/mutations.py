@@ -234,13 +234,16 @@ def _sizes(node: sp.Basic, context: _Context) -> Nodes:
         yield from (node + 1, node - 1)
 
 
+SHAPED = (sp.MatrixSymbol, sp.Identity, sp.ZeroMatrix, sp.OneMatrix)
+
+
 def _swapped(node: sp.Basic, context: _Context) -> Nodes:
     if node in context.partners:
         yield context.partners[node]
     if node == context.root:
         for symbol, partner in context.partners.items():
-            means = {mean: mean for mean in node.atoms(Expectation, MatrixExpectation)}
-            yield node.xreplace({symbol: partner, partner: symbol, **means})
+            kept = node.atoms(Expectation, MatrixExpectation, *SHAPED)  # a size swapped inside them changes a shape
+            yield node.xreplace({symbol: partner, partner: symbol, **{each: each for each in kept - {symbol, partner}}})
 
 
 def _partners(expr: sp.Basic, bound: frozenset[sp.Basic]) -> dict[sp.Basic, sp.Basic]:

@@ -328,3 +328,14 @@ def test_the_same_seed_gives_the_same_fates():
     statement = equal(sp.cos(2 * x), 1 - 2 * sp.sin(x) ** 2)
     first, second = (about(statement) for _ in range(2))
     assert [fate.outcome for fate in first.tolls[0].fates] == [fate.outcome for fate in second.tolls[0].fates]
+
+
+def test_a_size_that_is_swapped_leaves_the_matrices_their_shapes():
+    n, d = sp.symbols("n d", integer=True, positive=True)
+    A, B = (sp.MatrixSymbol(name, d, d) for name in "AB")
+    (w,) = gaussians("w")
+    made = mutants(equal(Expectation(w**2), n * sp.Trace(A) + d * sp.Trace(A * B)))
+    swapped = [mutant.statement for mutant in made if mutant.operator == "swapped symbols"]
+    assert swapped and all(each.rhs.atoms(sp.MatrixSymbol) <= {A, B} for each in swapped)
+    assert any(each.rhs == d * sp.Trace(A) + n * sp.Trace(A * B) for each in swapped)
+    assert any(each.rhs == n * sp.Trace(B) + d * sp.Trace(A * B) for each in swapped)
