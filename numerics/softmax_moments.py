@@ -119,7 +119,7 @@ def _moment(n: int, q: arb, powers: tuple[int, ...], bits: int) -> arb:
     wanted = bits
     best = arb.nan()
     for _ in range(4):
-        with ctx.workprec(2 * wanted + 64):
+        with ctx.workprec(2 * wanted + n.bit_length() + 64):
             found = _moment_once(n, q, powers, wanted)
         if found.is_finite() and found > 0:
             best = found
@@ -286,12 +286,17 @@ def _inner_sums(
         found = {a: [_weighted(a, k * step, z, weights) for k in nodes] for a in needed}
         return {a: [value + _within(tail * _largest(a)) for value in found[a]] for a in needed}
     first, last = nodes.start * splits - reach, (nodes.stop - 1) * splits + reach
-    lattice = [(i * (step / splits)).exp() for i in range(first, last + 1)]
+    # from x = 2(bits + a log 4a) on, x^a e^{−x} is below 2^{−bits}: a log x ≤ x/4 + a log 4a
+    settled = 2 * (bits + max(needed) * math.log(4 * max(needed)))
+    moving = min(last, int(math.log(settled) / float(step / splits)) + 1)
+    lattice = [(i * (step / splits)).exp() for i in range(first, moving + 1)]
     one = arb(2) ** bits
     polynomial = fmpz_poly([_integer(weight * one) for weight in weights])
     sums = {}
     for a in needed:
-        product = fmpz_poly([_integer(_summand(a, x) * one) for x in lattice]) * polynomial
+        table = [_integer(_summand(a, x) * one) for x in lattice]
+        table += [fmpz(0) if a else fmpz(1) << bits] * (last - moving)
+        product = fmpz_poly(table) * polynomial
         # entries off by less than two: Σ|δF|w + Σ F|δw| + Σ|δF||δw| with Σw ≤ 2
         rounding = (4 + 2 * len(weights) * (_largest(a) + 1)) / one
         error = _within(rounding + tail * _largest(a))
