@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flint import arb, ctx, fmpz, fmpz_poly
 
@@ -69,7 +70,7 @@ def softmax_moment_ball(n: arb, q: arb, *powers: arb) -> arb:
     if center <= 0:
         value = arb(_falling(tokens, len(sizes))) / arb(tokens) ** total
     else:
-        value = _moment(tokens, center, sizes, ctx.prec)
+        value = _moment(tokens, *center.man_exp(), sizes, ctx.prec)
     return value * (total**2 * arb(0, radius)).exp() if radius > 0 else value
 
 
@@ -114,10 +115,12 @@ def _inner_rule(root: float, bits: int) -> tuple[float, float]:
     return 2 * math.pi * eta / (goal + eta * eta / 2), eta
 
 
-def _moment(n: int, q: arb, powers: tuple[int, ...], bits: int) -> arb:
-    """The ball for an exact q > 0 and n ≥ 2 tokens; accuracy is raised until it is relative."""
-    wanted = bits
-    best = arb.nan()
+@lru_cache(maxsize=4096)
+def _moment(n: int, mantissa: fmpz, exponent: fmpz, powers: tuple[int, ...], bits: int) -> arb:
+    """The ball for q = mantissa·2^exponent > 0 and n ≥ 2 tokens; accuracy is raised until it is relative."""
+    with ctx.workprec(mantissa.bit_length() + 1):
+        q = arb((mantissa, exponent))
+    wanted, best = bits, arb.nan()
     for _ in range(4):
         with ctx.workprec(2 * wanted + n.bit_length() + 64):
             found = _moment_once(n, q, powers, wanted)
