@@ -13,6 +13,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import erf, ndtr
+from sympy.core.cache import clear_cache
 
 from numerics import simulate, value
 from proofs_check import Context, PropertyBasedAgreement, SymbolicIdentity, studies, verify
@@ -512,3 +513,62 @@ def test_bad_prompts_are_named(change, words):
 def test_bad_depths_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         module.moments_at_depth(**{"t": 0.1, **GOOD, **change})
+
+
+# --- planted bugs --------------------------------------------------------------------------------
+
+calculus = importlib.import_module("theory.softmax_moments")
+layers = importlib.import_module("proofs_check.studies._attention_layers")
+certified = importlib.import_module("numerics.softmax_moments")
+
+
+def with_scores_twice(original):
+    return lambda tokens, *, n, score, covariance: original(tokens, n=n, score=2 * score, covariance=covariance)
+
+
+def without_meetings(original):
+    def mutated(tokens, *, n, score, covariance):
+        if any(len(forms) > 1 for _, forms in tokens):
+            return sp.Integer(0)
+        return original(tokens, n=n, score=score, covariance=covariance)
+
+    return mutated
+
+
+BUGS = {
+    "a power one summed out without its correction": (calculus, "_raised", lambda original: lambda powers: []),
+    "half of the heat equation": (calculus, "_heat", lambda original: lambda powers: original(powers)[:-1]),
+    "Stein with a score twice as large": (layers, "softmax_sum", with_scores_twice),
+    "two forms of one token that do not meet": (layers, "softmax_sum", without_meetings),
+    "a factor two in the integral": (certified, "_falling", lambda original: lambda n, r: 2 * original(n, r)),
+    "a kernel that decays too fast": (certified, "_summand", lambda original: lambda a, x: original(a, x * (1 + a))),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_refuted(monkeypatch, bug):
+    """Integrals for two tokens, which share nothing with the calculus, or draws of the layer, tell it."""
+    home, name, change = BUGS[bug]
+    caches = (layers.prompt_moments, certified._moment)
+    monkeypatch.setattr(home, name, change(getattr(home, name)))
+    for cache in caches:
+        cache.cache_clear()
+    clear_cache()  # sympy remembers what it made of a SoftmaxMoment
+    names = [
+        "prompt-of-two-tokens",
+        "moments-flow-with-the-variance-of-scores",
+        "squared-error-is-the-mean-of-the-layer",
+    ]
+    try:
+        verdicts = [check.run(fresh, context(bug)) for fresh in map(renewed, names) for check in fresh.checks]
+    finally:
+        monkeypatch.undo()
+        for cache in caches:
+            cache.cache_clear()
+        clear_cache()
+    assert any(verdict.fails for verdict in verdicts), list(map(str, verdicts))
+
+
+def renewed(name):
+    """A claim that makes its statement anew."""
+    return replace(STUDY[name])

@@ -29,8 +29,6 @@ y = GaussianVector("y", d, mean=m, covariance=S)
 x = GaussianVector("x", d, mean=m_q, covariance=S_q)
 centered = GaussianVector("z", d, covariance=S)
 
-s = sp.Symbol("s", real=True)
-
 # --- scores and what the engine makes of them --------------------------------------------------
 
 SCORES: dict[str, Callable[[sp.Expr], sp.Expr]] = {
@@ -75,18 +73,72 @@ def weighted_token(kind: str) -> sp.Expr:
     return E(weight(kind) * y)
 
 
+@dataclass(frozen=True)
+class ScoreCoefficients:
+    """E f y = on_mean m + on_score Σa, in the mean μ = ⟨a, m⟩ and the variance q = ⟨a, Σa⟩ of the score."""
+
+    on_mean: sp.Expr
+    on_score: sp.Expr
+
+
+mu_s, q_s = sp.Symbol("mu", real=True), sp.Symbol("q", positive=True)
+
+
+@lru_cache
+def score_coefficients(kind: str) -> ScoreCoefficients:
+    """The layer of a score that is not normalised, V = I.
+
+    >>> score_coefficients("erf").on_mean
+    erf(mu/sqrt(2*q + 1))
+    """
+    found = {matrix: coefficient for coefficient, matrix in _terms(weighted_token(kind))}
+    in_scalars = {dot(a, m): mu_s, dot(a, S * a): q_s}
+    return ScoreCoefficients(*(found[matrix].xreplace(in_scalars) for matrix in (m, S * a)))
+
+
+def _terms(vector: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
+    """The coefficient and the matrix factor of each term of a sum."""
+    pairs = (term.as_coeff_mmul() for term in sp.MatAdd.make_args(vector))
+    return [(coefficient, matrix.doit()) for coefficient, matrix in pairs]
+
+
 @lru_cache
 def mean_field(kind: str) -> sp.Expr:
-    """The layer on N(m, Σ) with V = I: E f y / E f for softmax and L2 attention, E f y for the others.
+    """Softmax or L2 attention on N(m, Σ) with V = I: E f y / E f.
 
     >>> mean_field("softmax")
     Sigma*a + m
     """
-    if kind not in NORMALIZED:
-        return weighted_token(kind)
     mass = total_weight(kind)
-    terms = (term.as_coeff_mmul() for term in weighted_token(kind).args)
-    return sp.MatAdd(*(sp.powsimp(coefficient / mass) * matrix for coefficient, matrix in terms)).doit()
+    terms = (sp.powsimp(coefficient / mass) * matrix for coefficient, matrix in _terms(weighted_token(kind)))
+    return sp.MatAdd(*terms).doit()
+
+
+@dataclass(frozen=True)
+class AffineLayer:
+    """Softmax or L2 attention on a Gaussian law, V = I: offset + linear·a."""
+
+    offset: sp.Expr
+    linear: sp.Expr
+
+
+@lru_cache
+def affine_layer(kind: str) -> AffineLayer:
+    """The two parts of `mean_field`.
+
+    >>> affine_layer("softmax")
+    AffineLayer(offset=m, linear=Sigma)
+    """
+    offset, linear = [], []
+    for term in sp.MatAdd.make_args(mean_field(kind)):
+        if a in term.free_symbols:
+            *factors, last = term.args
+            if last != a or any(a in factor.free_symbols for factor in factors):
+                raise ValueError(f"expected a layer that is linear in a, got the term {term}")
+            linear.append(sp.MatMul(*factors).doit())
+        else:
+            offset.append(term)
+    return AffineLayer(sp.MatAdd(*offset).doit(), sp.MatAdd(*linear).doit())
 
 
 @lru_cache

@@ -30,15 +30,17 @@ from ._attention_layers import (
     S,
     S_q,
     a,
+    affine_layer,
     b,
     first_order_coefficient,
     log_weight,
     m,
     m_q,
-    mean_field,
     mu,
+    mu_s,
     prompt_moments,
-    s,
+    q_s,
+    score_coefficients,
     tau,
     tilted_query,
 )
@@ -250,36 +252,60 @@ def _check_sinkhorn(law: Tokens, heads: list[Head], query: int) -> None:
 
 
 def _head_at(batch: np.ndarray, law: Tokens, head: Head, kind: str) -> np.ndarray:
-    """The layer with V = I at each query."""
+    """The layer with V = I at each query of a batch."""
     if kind == "sinkhorn":
         return _sinkhorn(batch, law, head)
-    return np.stack([_expert_sum(head.B @ query, law, head, kind) for query in batch])
+    directions = batch @ head.B.T
+    if kind in NORMALIZED:
+        return _gated(directions, law, head, kind)
+    parts = (_scored(directions, *component, kind) for component in zip(law.means, law.covariances))
+    return sum(share * part for share, part in zip(law.weights, parts))
 
 
-def _expert_sum(direction: np.ndarray, law: Tokens, head: Head, kind: str) -> np.ndarray:
-    """Σ_k r_k T_k(a): the components' own layers, gated by r_k ∝ w_k E_k f when the layer is normalised."""
-    components = list(zip(law.means, law.covariances))
-    outputs = np.stack([_component(direction, *component, head, kind) for component in components])
-    if kind not in NORMALIZED:
-        return law.weights @ outputs
-    if law.is_gaussian:
-        return outputs[0]
-    gates = np.log(law.weights) + [
-        _evaluated(log_weight(kind), direction, *component, head) for component in components
-    ]
-    shares = np.exp(gates - gates.max())
-    return shares @ outputs / shares.sum()
+def _gated(directions: np.ndarray, law: Tokens, head: Head, kind: str) -> np.ndarray:
+    """Σ_k r_k T_k(a) with affine T_k and gates r_k ∝ w_k E_k f.
+
+    T_k is the gradient of log E_k f, so that log E_k f(a) = log E_k f(0) + ⟨offset, a⟩ + ½⟨a, linear·a⟩.
+    """
+    experts, gates = [], []
+    for share, center, covariance in zip(law.weights, law.means, law.covariances):
+        offset, linear = _affine(center, covariance, head, kind)
+        moved = directions @ linear.T
+        at_zero = float(_at(log_weight(kind), np.zeros_like(center), center, covariance, head))
+        experts.append(offset + moved)
+        gates.append(math.log(share) + at_zero + directions @ offset + (directions * moved).sum(axis=1) / 2)
+    height = np.stack(gates)
+    shares = np.exp(height - height.max(axis=0))
+    return np.einsum("kn,knd->nd", shares / shares.sum(axis=0), np.stack(experts))
 
 
-def _component(direction: np.ndarray, center: np.ndarray, covariance: np.ndarray, head: Head, kind: str) -> np.ndarray:
-    if kind == "relu" and not direction @ covariance @ direction > 0:  # all scores are equal
-        return value(SCORES[kind](s), {s: float(direction @ center)}) * center
-    return np.asarray(_evaluated(mean_field(kind), direction, center, covariance, head))[:, 0]
+def _affine(center: np.ndarray, covariance: np.ndarray, head: Head, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """The offset and the linear part of softmax or L2 attention on a Gaussian, in the direction a."""
+    layer = affine_layer(kind)
+    offset, linear = (
+        np.asarray(_at(part, np.zeros_like(center), center, covariance, head)) for part in (layer.offset, layer.linear)
+    )
+    return offset[:, 0], linear
 
 
-def _evaluated(expr: sp.Expr, direction: np.ndarray, center: np.ndarray, covariance: np.ndarray, head: Head) -> Any:
+def _at(expr: sp.Expr, direction: np.ndarray, center: np.ndarray, covariance: np.ndarray, head: Head) -> Any:
     values = {a: direction, m: center, S: covariance, K: head.key}
     return value(expr, {symbol: array for symbol, array in values.items() if symbol in expr.free_symbols})
+
+
+def _scored(directions: np.ndarray, center: np.ndarray, covariance: np.ndarray, kind: str) -> np.ndarray:
+    """E f(⟨a, y⟩) y for each direction a."""
+    images = directions @ covariance
+    means, variances = directions @ center, (directions * images).sum(axis=1)
+    on_mean, on_score = np.zeros_like(means), np.zeros_like(means)
+    spread = variances > 0
+    coefficients = score_coefficients(kind)
+    for array, expr in ((on_mean, coefficients.on_mean), (on_score, coefficients.on_score)):
+        values = {mu_s: means[spread], q_s: variances[spread]}
+        array[spread] = value(expr, {symbol: values[symbol] for symbol in expr.free_symbols})
+    # where all scores are equal, Σa = 0
+    on_mean[~spread] = value(SCORES[kind](mu_s), {mu_s: means[~spread]})
+    return on_mean[:, None] * center + on_score[:, None] * images
 
 
 def root_of(covariance: np.ndarray) -> np.ndarray:
@@ -289,17 +315,21 @@ def root_of(covariance: np.ndarray) -> np.ndarray:
 
 
 def _sinkhorn(batch: np.ndarray, law: Tokens, head: Head) -> np.ndarray:
-    """m + C B(x − m) with C the solution of C + C BΣBᵀ C = Σ, which `sinkhorn_plan_has_the_right_marginals` is about.
+    """m + CB(x − m), C the covariance of y given x under the coupling."""
+    center, covariance = law.means[0], law.covariances[0]
+    return center + (batch - center) @ (_conditional(covariance, head) @ head.B).T
+
+
+def _conditional(covariance: np.ndarray, head: Head) -> np.ndarray:
+    """The solution C of C + C BΣBᵀ C = Σ: see the claim `sinkhorn_plan_has_the_right_marginals`.
 
     C = Σ^{1/2} h(N) Σ^{1/2},   N = Σ^{1/2} B Σ Bᵀ Σ^{1/2},   h(μ) = 2/(1 + √(1 + 4μ))
     """
-    center, covariance = law.means[0], law.covariances[0]
     root = root_of(covariance)
     coupled = root @ head.B @ covariance @ head.B.T @ root
-    eigenvalues, vectors_ = np.linalg.eigh((coupled + coupled.T) / 2)
+    eigenvalues, eigenvectors = np.linalg.eigh((coupled + coupled.T) / 2)
     shrinkage = value(SINKHORN_SHRINKAGE, {mu: np.maximum(eigenvalues, 0)})
-    conditional = root @ (vectors_ * shrinkage) @ vectors_.T @ root
-    return center + (batch - center) @ (conditional @ head.B).T
+    return root @ (eigenvectors * shrinkage) @ eigenvectors.T @ root
 
 
 def push_forward(
@@ -375,16 +405,22 @@ def push_forward(
             f"the output of {kind} attention over Gaussian queries has no moments in closed form: its scores' "
             "variance depends on the query; average attention_at over draws of the queries"
         )
-    offset = sum(head.V @ _head_at(np.zeros((1, len(center))), law, head, kind)[0] for head in heads)
-    linear = sum(head.V @ _linear_part(law, head, kind, identity) for head in heads) + skip
+    parts = [_affine_in_query(law, head, kind) for head in heads]
+    offset = sum(head.V @ part for head, (part, _) in zip(heads, parts))
+    linear = sum(head.V @ part for head, (_, part) in zip(heads, parts)) + skip
     return offset + linear @ center, linear @ spread @ linear.T
 
 
-def _linear_part(law: Tokens, head: Head, kind: str, identity: np.ndarray) -> np.ndarray:
-    """J of the affine map c + Jx with V = I; for softmax and L2 attention the tokens' mean stands in c alone."""
-    if kind in NORMALIZED or kind == "sinkhorn":
-        law = Tokens(law.weights, np.zeros_like(law.means), law.covariances)
-    return _head_at(identity, law, head, kind).T
+def _affine_in_query(law: Tokens, head: Head, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """The offset and the linear part of an affine layer with V = I, in the query x."""
+    center, covariance = law.means[0], law.covariances[0]
+    if kind in NORMALIZED:
+        offset, linear = _affine(center, covariance, head, kind)
+        return offset, linear @ head.B
+    if kind == "sinkhorn":
+        step = _conditional(covariance, head) @ head.B
+        return center - step @ center, step
+    return np.zeros_like(center), _scored(head.B.T, center, covariance, kind).T  # linear attention has no offset
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ from theory import (
     Limit,
     NormalCDF,
     SoftmaxMoment,
+    Statement,
     derive,
     dot,
     equal,
@@ -60,6 +61,7 @@ from theory.notation import d
 
 from ._attention_layers import (
     IN_OVERLAPS,
+    NORMALIZED,
     SCORES,
     SINKHORN_SHRINKAGE,
     B,
@@ -72,6 +74,7 @@ from ._attention_layers import (
     V,
     W,
     a,
+    affine_layer,
     b,
     c_u,
     c_uv,
@@ -80,22 +83,25 @@ from ._attention_layers import (
     d_k,
     first_order_coefficient,
     first_order_error,
+    log_weight,
     m,
     m_q,
     mean_field,
     mu,
+    mu_s,
     n,
     prompt_mean,
     prompt_moments,
     prompt_product,
     q,
+    q_s,
+    score_coefficients,
     tau,
     tilted_query,
     total_weight,
     u,
     v,
     weight,
-    weighted_token,
     x,
     y,
 )
@@ -162,10 +168,8 @@ def prompt_models() -> st.SearchStrategy[dict[str, Any]]:
 
 # --- claims: one score at a time -------------------------------------------------------------------
 
-mu_s, nu_s = sp.symbols("mu nu", real=True)
-q_s = sp.Symbol("q", positive=True)
+nu_s = sp.Symbol("nu", real=True)
 c = sp.Symbol("c", real=True)
-SCALARS = {dot(a, m): mu_s, dot(m, u): nu_s, dot(a, S * a): q_s, dot(a, S * u): c}
 SCORE_DOMAIN = Domain({mu_s: (-2, 2), nu_s: (-2, 2), q_s: (Rat(1, 5), 3), c: (-1, 1)})
 
 
@@ -195,9 +199,9 @@ def published_means() -> dict[str, tuple[sp.Expr, sp.Expr]]:
 
 def derived_means(kind: str) -> list[sp.Expr]:
     """E f and E f ⟨u, y⟩ as the layer uses them, with μ = ⟨a, m⟩, ν = ⟨u, m⟩, q = ⟨a, Σa⟩, c = ⟨a, Σu⟩."""
-    by_token = (term.as_coeff_mmul() for term in sp.MatAdd.make_args(weighted_token(kind)))
-    along_u = sp.Add(*(coefficient * dot(u, matrix, symmetric=frozenset({S})) for coefficient, matrix in by_token))
-    return [expr.xreplace(SCALARS) for expr in (total_weight(kind), along_u)]
+    layer = score_coefficients(kind)
+    mass = total_weight(kind).xreplace({dot(a, m): mu_s, dot(a, S * a): q_s})
+    return [mass, nu_s * layer.on_mean + c * layer.on_score]
 
 
 def closed_form_of(kind: str) -> Claim:
@@ -239,6 +243,27 @@ def softmax_attention_is_affine():
     """Softmax attention on N(m, Σ) is the affine map Γ(x) = V(m + ΣBx), singular Σ included."""
     return equal(dot(u, V * mean_field("softmax")), dot(u, V * (m + S * a)))
 
+
+def gate_by_its_layer(kind: str) -> Claim:
+    """The logarithm of the mean weight from the layer, its gradient."""
+
+    def statement() -> Statement:
+        layer = affine_layer(kind)
+        at_zero = sp.Add(*(term for term in sp.Add.make_args(log_weight(kind)) if a not in term.free_symbols))
+        return equal(log_weight(kind), at_zero + dot(layer.offset, a) + dot(a, layer.linear * a) / 2)
+
+    return Claim(
+        f"{kind}-gate-is-the-potential-of-its-layer",
+        f"log E f of {kind} attention on a Gaussian is quadratic in a, the layer its gradient: its value at a = 0, "
+        "plus ⟨offset, a⟩ + ½⟨a, linear·a⟩.",
+        statement,
+        EVERYWHERE,
+        "elementary: the cumulant generating function",
+        (SymbolicIdentity(),),
+    )
+
+
+GATE_CLAIMS = tuple(gate_by_its_layer(kind) for kind in NORMALIZED)
 
 k_1, k_2, r = sp.symbols("k_1 k_2 r", real=True)
 s_1, s_2 = sp.symbols("s_1 s_2", positive=True)
@@ -1149,6 +1174,7 @@ study = Study(
     source="see the head of the file",
     claims=(
         *SCORE_CLAIMS,
+        *GATE_CLAIMS,
         *(item for item in list(globals().values()) if isinstance(item, Claim)),
         *TABLE,
         *FROZEN,
