@@ -74,14 +74,14 @@ def softmax_moment_ball(n: arb, q: arb, *powers: arb) -> arb:
     return value * (total**2 * arb(0, radius)).exp() if radius > 0 else value
 
 
-def softmax_moment_float(n: int, q: float, *powers: int) -> float:
-    """P(a₁, …, a_r; n, q) as a float, right to the last bits.
+def softmax_moment_float(n: float, q: float, *powers: float) -> float:
+    """P(a₁, …, a_r; n, q) as a float, right to the last bits; nan unless n is an integer ≥ 1 and q ≥ 0.
 
     >>> softmax_moment_float(1000, 1.0, 2) < 1/1000 * 2.7183
     True
     """
     with ctx.workprec(64):
-        return float(softmax_moment_ball(arb(fmpz(int(n))), arb(float(q)), *(arb(int(power)) for power in powers)))
+        return float(softmax_moment_ball(arb(n), arb(q), *map(arb, powers)))
 
 
 def _falling(n: int, r: int) -> int:

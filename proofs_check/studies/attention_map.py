@@ -48,6 +48,7 @@ from theory import (
     GaussianVector,
     Inequality,
     Limit,
+    MixtureMatrix,
     NormalCDF,
     SoftmaxMoment,
     Statement,
@@ -269,8 +270,8 @@ k_1, k_2, r = sp.symbols("k_1 k_2 r", real=True)
 s_1, s_2 = sp.symbols("s_1 s_2", positive=True)
 PLANE = Domain(
     {
-        **{symbol: (Rat(1, 2), 2) for symbol in (s_1, s_2)},
-        **{symbol: (Rat(-1, 4), Rat(1, 4)) for symbol in (r,)},
+        **dict.fromkeys((s_1, s_2), (Rat(1, 2), 2)),
+        r: (Rat(-1, 4), Rat(1, 4)),
         **dict.fromkeys((k_1, k_2, *sp.symbols("a_1 a_2 m_1 m_2", real=True)), (-1, 1)),
     }
 )
@@ -287,6 +288,14 @@ def in_plane(expr: sp.Expr) -> sp.ImmutableDenseMatrix:
     sized = {symbol: sp.MatrixSymbol(symbol.name, *matrix.shape) for symbol, matrix in IN_PLANE.items()}
     small = expr.xreplace(sized).xreplace({d: sp.Integer(2), d_k: sp.Integer(1)})
     return small.subs({sized[symbol]: matrix for symbol, matrix in IN_PLANE.items()}).doit().as_explicit()
+
+
+def on_a_line(expr: sp.Expr, values: dict[sp.MatrixSymbol, sp.Expr]) -> sp.Expr:
+    """A matrix expression with all sizes one, as a scalar."""
+    one = {symbol: sp.MatrixSymbol(symbol.name, 1, 1) for symbol in values}
+    small = expr.xreplace(one).xreplace({d: sp.Integer(1), d_k: sp.Integer(1)})
+    found = small.subs({one[symbol]: sp.ImmutableDenseMatrix([[entry]]) for symbol, entry in values.items()}).doit()
+    return found.as_explicit()[0, 0] if getattr(found, "is_Matrix", False) else found
 
 
 @claim(on=PLANE, by=[SymbolicIdentity(), CertifiedNumerics()], source=DERIVED)
@@ -313,10 +322,8 @@ def l2_attention_by_quadrature():
     token = center_s + sp.sqrt(spread_s) * t_s
     density = sp.exp(-((at_query - key * token) ** 2) / 2)
     ratio = GaussianIntegral(density * token, (t_s,)) / GaussianIntegral(density, (t_s,))
-    one = {symbol: sp.MatrixSymbol(symbol.name, 1, 1) for symbol in (a, m, S, K)}
-    small = mean_field("l2").xreplace(one).xreplace({d: sp.Integer(1), d_k: sp.Integer(1)})
     at = {a: key * at_query, m: center_s, S: spread_s, K: key}
-    return equal(small.subs({one[z]: sp.ImmutableDenseMatrix([[at[z]]]) for z in at}).doit().as_explicit()[0, 0], ratio)
+    return equal(on_a_line(mean_field("l2"), at), ratio)
 
 
 @claim(on=LINE, by=[SymbolicIdentity(), CertifiedNumerics()], source=DERIVED)
@@ -391,6 +398,23 @@ GATES = Domain(
         **{z: (Rat(1, 4), 2) for z in sp.symbols("gamma_1 gamma_2", positive=True)},
     }
 )
+S_2, m_0, m_1 = sp.MatrixSymbol("Sigma_2", d, d), sp.MatrixSymbol("m_0", d, 1), sp.MatrixSymbol("m_1", d, 1)
+
+
+@claim(on=Domain({share: (0, 1)}), by=[SymbolicIdentity()], source=f"{DERIVED}; total expectation")
+def softmax_attention_on_a_mixture():
+    """On a mixture of N(m_0, Σ) and N(m_1, Σ₂), E e^{⟨a, z⟩} z is Σ_k w_k e^{log E_k f} T_k(a), with the gates and
+    the affine experts of the two components: what the numbers of a mixture are made of."""
+    prompt = MixtureMatrix("Z", n, d, weights=[share, 1 - share], means=[m_0, m_1], covariance=[S, S_2])
+    token = prompt[0, :].T
+    known = frozenset({S, S_2})
+    gated = []
+    for w, own in ((share, {m: m_0}), (1 - share, {m: m_1, S: S_2})):
+        gate, expert = (derived("softmax").xreplace(own) for derived in (log_weight, mean_field))
+        gated.append(w * sp.exp(gate) * dot(u, expert, symmetric=known))
+    return equal(Expectation(sp.Trace(sp.exp(dot(a, token)) * (token * u.T))), sp.Add(*gated))
+
+
 KAPPA, BETA = sp.symbols("kappa_1 kappa_2", real=True), sp.symbols("beta_1 beta_2", real=True)
 GAMMA = sp.symbols("gamma_1 gamma_2", positive=True)
 epsilon = sp.Symbol("epsilon", real=True)
@@ -453,12 +477,11 @@ def elliptical_tokens_give_a_linear_layer():
 
 
 noise = sp.Symbol("sigma", positive=True)  # the variance of the noise
-m_0, m_1 = sp.MatrixSymbol("m_0", d, 1), sp.MatrixSymbol("m_1", d, 1)
 observed = sp.MatrixSymbol("o", d, 1)
-norm_s, o_0, o_1, o_u, u_0, u_1, o_sq = sp.symbols("R o_0 o_1 o_u u_0 u_1 o_sq", real=True)
-EQUAL_NORMS = {
-    dot(m_0, m_0): norm_s,
-    dot(m_1, m_1): norm_s,
+norm_0, norm_1, o_0, o_1, o_u, u_0, u_1, o_sq = sp.symbols("R_0 R_1 o_0 o_1 o_u u_0 u_1 o_sq", real=True)
+OBSERVED = {
+    dot(m_0, m_0): norm_0,
+    dot(m_1, m_1): norm_1,
     dot(m_0, observed): o_0,
     dot(m_1, observed): o_1,
     dot(observed, u): o_u,
@@ -473,7 +496,7 @@ DENOISING = Domain(
         noise: (Rat(1, 4), 2),
         d: (1, 6),
         **dict.fromkeys((o_0, o_1, o_u, u_0, u_1), (-1, 1)),
-        **dict.fromkeys((norm_s, o_sq), (1, 2)),
+        **dict.fromkeys((norm_0, norm_1, o_sq), (1, 2)),
     }
 )
 
@@ -486,7 +509,15 @@ def component_means(make_weight: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
         f = make_weight(component)
         mass.append(w * E(f))
         token.append(w * E(f * dot(u, component)))
-    return (sp.Add(*token) / sp.Add(*mass)).xreplace(EQUAL_NORMS)
+    return (sp.Add(*token) / sp.Add(*mass)).xreplace(OBSERVED)
+
+
+def layer_and_posterior_mean() -> tuple[sp.Expr, sp.Expr]:
+    """(1 − c)⟨u, Γ(o)⟩ + c²⟨u, o⟩ with c = s/(s + σ), and ⟨u, E[y | o]⟩ for an observation o of noise σ."""
+    shrink = spread_s / (spread_s + noise)
+    layer = component_means(lambda y: sp.exp(dot(observed, y) / (spread_s + noise)))
+    posterior = component_means(lambda y: sp.exp((dot(observed, y) - dot(y, y) / 2) / noise))
+    return (1 - shrink) * layer + shrink**2 * o_u, posterior
 
 
 @claim(
@@ -497,16 +528,14 @@ def component_means(make_weight: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
 def one_softmax_layer_with_a_skip_is_bayes_optimal():
     """For a mixture of N(m_k, sI) with means of equal norm, observed with noise of variance σ, the posterior mean is
     (1 − c)Γ(o) + c² o with c = s/(s + σ) and one softmax layer Γ of V = I, B = I/(s + σ), in any dimension."""
+    layer, posterior = (side.xreplace({norm_1: norm_0}) for side in layer_and_posterior_mean())
+    return equal(layer, posterior)
 
-    def posterior(y: sp.Expr) -> sp.Expr:
-        return sp.exp((dot(observed, y) - dot(y, y) / 2) / noise)
 
-    def softmax(y: sp.Expr) -> sp.Expr:
-        return sp.exp(dot(observed, y) / (spread_s + noise))
-
-    shrink = spread_s / (spread_s + noise)
-    layer = component_means(softmax)
-    return equal(component_means(posterior), (1 - shrink) * layer + shrink**2 * o_u)
+@claim(on=DENOISING, by=[CertifiedNumerics()], expected="refuted", source="the same without its condition")
+def softmax_is_bayes_optimal_for_all_norms():
+    """The same for means of any norms: its gates have no term in the norms, so it is false."""
+    return equal(*layer_and_posterior_mean())
 
 
 # --- claims: Sinkhorn attention -----------------------------------------------------------------------
@@ -782,6 +811,20 @@ def two_opposite_heads():
     return equal(in_scalars(E(pair[0] * pair[1])), by_hand)
 
 
+@claim(on=LINE, by=[SymbolicIdentity(), CertifiedNumerics(points=3)], source=DERIVED)
+def first_order_of_l2_attention():
+    """For L2 attention on the line, W = f/E f with f = e^{−(x − ky)²/2}: n·bias → −E W²(y − η) = −ρ₂(η₂ − η) and n
+    Var → E W²(y − η)² = ρ₂[s/(1 + 2k²s) + (η₂ − η)²], η₂ the layer at half the temperature and ρ₂ = E f²/(E f)²."""
+    doubled = 1 + 2 * key**2 * spread_s
+    eta = (center_s + spread_s * key * at_query) / (1 + key**2 * spread_s)
+    eta_2 = (center_s + 2 * spread_s * key * at_query) / doubled
+    gap = (at_query - key * center_s) ** 2
+    rho_2 = (1 + key**2 * spread_s) / sp.sqrt(doubled) * sp.exp(gap / (1 + key**2 * spread_s) - gap / doubled)
+    mass = E(distance)
+    derived = [E(distance**2 * (on_line - eta) ** order) / mass**2 for order in (1, 2)]
+    return equal(derived, [rho_2 * (eta_2 - eta), rho_2 * (spread_s / doubled + (eta_2 - eta) ** 2)])
+
+
 MANY = Domain({n: (10**4, 10**7), q_s: (Rat(1, 10), 1)})
 
 
@@ -995,6 +1038,14 @@ def limit_of_the_exponent(value_of_lam: sp.Expr, exponents: tuple[int, ...]) -> 
 CONJECTURES = tuple(limit_of_the_exponent(sp.Integer(k), (10, 20, 40)) for k in (1, 2))
 
 
+@claim(on=EVERYWHERE, by=[CertifiedNumerics(digits=10)], source=DERIVED)
+def rate_at_a_query_that_grows_with_the_prompt():
+    """At q = 2κ log n with 1/3 < κ < 1 the gap 1 − g_n falls as n^{−(1−κ)²/(4κ)} and not as e^q/n: for κ = 1/2 the
+    exponent between n = 10²⁰ and n = 10⁴⁰ is within 0.01 of 1/8."""
+    logs = [sp.log(P(2, tokens=sp.Integer(10**power), variance=power * sp.log(10))) for power in (20, 40)]
+    return Inequality(sp.Abs((logs[0] - logs[1]) / (20 * sp.log(10)) - Rat(1, 8)), "<", Rat(1, 100))
+
+
 def frozen_gain(power: int, printed: str) -> Claim:
     """A value of the gain in the frozen phase, to the digits that are printed."""
     return Claim(
@@ -1037,16 +1088,9 @@ def exponential_attention_over_queries():
     strength = share / spread_s
     query = center_s + sp.sqrt(spread_s) * t_s
     tilt = sp.exp(at_query * query + strength * query**2 / 2)
-    one = {symbol: sp.MatrixSymbol(symbol.name, 1, 1) for symbol in (b, m_q, G, S_q)}
     at = {b: at_query, m_q: center_s, G: strength, S_q: spread_s}
-
-    def small(order: int) -> sp.Expr:
-        expr = tilted_query(order).xreplace(one).xreplace({d: sp.Integer(1)})
-        found = expr.subs({one[z]: sp.ImmutableDenseMatrix([[at[z]]]) for z in at}).doit()
-        return found.as_explicit()[0, 0] if getattr(found, "is_Matrix", False) else found
-
     integrals = [GaussianIntegral(tilt * query**order, (t_s,)) for order in range(3)]
-    return equal([small(order) for order in range(3)], integrals)
+    return equal([on_a_line(tilted_query(order), at) for order in range(3)], integrals)
 
 
 # --- claims: depth -----------------------------------------------------------------------------------------
