@@ -37,6 +37,7 @@ __all__ = ["softmax_moment_ball", "softmax_moment_float"]
 _LOG_2 = math.log(2)
 _MOST_TERMS = 600_000
 _MOST_TOKENS = 10**300
+_LEAST_VARIANCE = arb(2) ** -1000
 
 
 def softmax_moment_ball(n: arb, q: arb, *powers: arb) -> arb:
@@ -45,7 +46,7 @@ def softmax_moment_ball(n: arb, q: arb, *powers: arb) -> arb:
     Args:
         n: the number of tokens, an integer ≥ 1; a ball that does not single one out gives nan.
         q: the variance of a score, ≥ 0; a ball of radius ρ widens the result by e^{±A²ρ}, as |∂ log P/∂q| ≤ A².
-        powers: integers ≥ 2.
+        powers: integers ≥ 1; another number gives nan.
 
     Raises:
         QuadratureBudgetExceeded: for n above 10³⁰⁰, or a q so large that the sums have too many terms.
@@ -59,6 +60,8 @@ def softmax_moment_ball(n: arb, q: arb, *powers: arb) -> arb:
     if count < 1 or q < 0:
         return arb.nan()
     tokens, sizes = int(count), tuple(sorted((int(power) for power in exponents if power is not None), reverse=True))
+    if sizes and sizes[-1] < 1:
+        return arb.nan()
     if tokens > _MOST_TOKENS:
         raise QuadratureBudgetExceeded(f"expected n <= 1e300, got a number of tokens of {len(str(tokens))} digits")
     if tokens < len(sizes):
@@ -67,7 +70,8 @@ def softmax_moment_ball(n: arb, q: arb, *powers: arb) -> arb:
         return arb(1)
     total = sum(sizes)
     center, radius = q.mid(), q.rad()
-    if center <= 0:
+    if center < _LEAST_VARIANCE:  # P(q) is P(0) up to e^{±A²q}
+        radius += abs(center)
         value = arb(_falling(tokens, len(sizes))) / arb(tokens) ** total
     else:
         value = _moment(tokens, *center.man_exp(), sizes, ctx.prec)

@@ -97,8 +97,15 @@ def test_a_ball_for_the_variance_widens_the_result():
     assert not wide.overlaps(moment(10, 1.2, 2))
 
 
+def test_a_variance_below_all_floats():
+    with ctx.workprec(64):
+        found = softmax_moment_ball(arb(5), arb(2) ** -3000, arb(2))
+    assert found.overlaps(arb(1) / 5) and found.rel_accuracy_bits() > 50
+
+
 def test_what_is_no_number_of_tokens_gives_no_number():
     with ctx.workprec(64):
+        assert not softmax_moment_ball(arb(3), arb(1), arb(0)).is_finite()
         assert not softmax_moment_ball(arb(2.5), arb(1), arb(2)).is_finite()
         assert not softmax_moment_ball(arb(0), arb(1), arb(2)).is_finite()
         assert not softmax_moment_ball(arb(2), arb(-1), arb(2)).is_finite()

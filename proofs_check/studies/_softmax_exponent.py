@@ -49,12 +49,7 @@ def mean_participation(n: sp.Expr, lam: sp.Expr) -> sp.Expr:
 
 def _moment(n: int, q: arb) -> arb:
     with ctx.workprec(_BITS):
-        return softmax_moment_ball(arb(fmpz(n)) if n < 2**_BITS else _exact(n), q, arb(2))
-
-
-def _exact(n: int) -> arb:
-    with ctx.workprec(n.bit_length() + 2):
-        return arb(fmpz(n))
+        return softmax_moment_ball(arb(fmpz(n)), q, arb(2))
 
 
 @lru_cache
