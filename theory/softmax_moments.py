@@ -101,9 +101,9 @@ class SoftmaxMoment(sp.Function):
         return True
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
-        n, q = (printer._print(argument) for argument in self.args[:2])
-        text = rf"P_{{{', '.join(map(str, self.powers))}}}"
-        return (text if exp is None else rf"{text}^{{{exp}}}") + rf"\left({n}, {q}\right)"
+        inside = ", ".join(printer._print(argument) for argument in self.args)
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\operatorname{{P}}{power}\left({inside}\right)"
 
 
 def _check(n: sp.Expr, q: sp.Expr, powers: Iterable[sp.Expr]) -> None:
