@@ -36,6 +36,7 @@ __all__ = ["softmax_moment_ball", "softmax_moment_float"]
 
 _LOG_2 = math.log(2)
 _MOST_TERMS = 600_000
+_MOST_BITS = 20_000
 _MOST_TOKENS = 10**300
 _LEAST_VARIANCE = arb(2) ** -1000
 
@@ -142,6 +143,10 @@ def _moment_once(n: int, q: arb, powers: tuple[int, ...], bits: int) -> arb:
     # P ≥ about n^{r − A}: what the tails, and the factors of n^r ∏β φ^{n−r}, may be off by absolutely
     tails = relative + int((total - r) * math.log2(n)) + 16
     absolute = relative + int(total * math.log2(n)) + 40
+    if absolute > _MOST_BITS:
+        raise QuadratureBudgetExceeded(
+            f"moments of total power {total} over {float(n):.3g} tokens need {absolute} bits, {_MOST_BITS} allowed"
+        )
     rule = _outer_rule(total, relative)
     below, low_tail = _low_cut(n, q, powers, rule.step, tails)
     above, high_tail = _high_cut(n, q, powers, rule.step, tails)

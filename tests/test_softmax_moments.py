@@ -113,6 +113,8 @@ def test_what_is_no_number_of_tokens_gives_no_number():
         moment(10**301, 1.0, 2)
     with pytest.raises(QuadratureBudgetExceeded):
         moment(5, 1e12, 2)
+    with pytest.raises(QuadratureBudgetExceeded, match="20000 allowed"):
+        moment(10**300, 1.0, 200)
 
 
 @pytest.mark.parametrize(

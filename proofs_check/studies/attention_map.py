@@ -1018,8 +1018,9 @@ def pca_optimum_is_reached_more_slowly_than_its_number_of_tokens():
 
 
 @claim(on=EVERYWHERE, by=[QueryMeans(sp.Integer(1))], source=DERIVED)
-def pca_optimum_is_reached_faster_than():
-    """and by more than n^{−0.58} would give, on the same range: the conjectured exponent is 0.618 with logarithms."""
+def pca_optimum_is_reached_as_a_power_near_the_conjecture():
+    """At λ = 1, E_x[1 − g_n] falls between n = 10¹⁰ and n = 10⁴⁰ by a factor that is more than n^{−0.58} would give:
+    the conjectured exponent is 0.618, with logarithms."""
     return Inequality(decay(sp.Integer(1), 10, 40), ">", Rat(29, 50))
 
 
@@ -1158,7 +1159,7 @@ beta_s = sp.Symbol("beta", positive=True)
 
 @claim(on=Domain({beta_s: (Rat(1, 4), 3), p_1: (Rat(1, 4), 3)}), by=[SymbolicIdentity()], source=DERIVED)
 def matrix_logistic_limit():
-    """and tends to B⁻¹ in every eigendirection with B > 0."""
+    """The solution for W = I, V = −I tends to B⁻¹, in every eigendirection with B > 0."""
     return Limit(1 / (beta_s + sp.exp(-2 * depth) * (p_1 - beta_s)), depth, sp.oo, 1 / beta_s)
 
 
