@@ -234,6 +234,10 @@ def test_gates_do_not_overflow():
         [1e3], weights=[0.5, 0.5], means=[[-1.0], [1.0]], covariances=[ONE, ONE], Q=ONE, K=ONE, V=ONE, d_k=1
     )
     assert out == pytest.approx([1 + 1e3])
+    law = {"mean": [1.0], "covariance": ONE, "Q": ONE, "K": ONE, "V": ONE, "d_k": 1}
+    assert module.attention_at([1e200], **law) == pytest.approx([1e200])
+    with pytest.raises(ValueError, match="finite"):
+        module.attention_at([1e3], **law, kind="exp")
 
 
 def test_heads_are_added_and_the_residual_too():

@@ -267,6 +267,9 @@ def _gated(directions: np.ndarray, law: Tokens, head: Head, kind: str) -> np.nda
 
     T_k is the gradient of log E_k f, so that log E_k f(a) = log E_k f(0) + ⟨offset, a⟩ + ½⟨a, linear·a⟩.
     """
+    if law.is_gaussian:
+        offset, linear = _affine(law.means[0], law.covariances[0], head, kind)
+        return offset + directions @ linear.T
     experts, gates = [], []
     for share, center, covariance in zip(law.weights, law.means, law.covariances):
         offset, linear = _affine(center, covariance, head, kind)
