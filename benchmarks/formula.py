@@ -120,6 +120,7 @@ PIECES += [
     "matrix(",
     "norm(",
     "det(",
+    "grad(",
     "inv(",
     "[l, :]",
     "10",
@@ -130,8 +131,21 @@ PIECES += [
 COMMANDS = r"""\frac \left( \right) { } ( ) [ ] ^ _ + - = \cdot \sqrt x y \lambda A u v g 1 2 , \mathbb{E} \langle | e
 \rangle \operatorname{erf} \operatorname{tr} \sin \exp \pi \Phi \max \top \| \sum_{l=0}^{n}
 \begin{matrix} \end{matrix} & \\ X_{l} '
-^{2} {\left( \right)} \frac12 \infty \lim 0.5 / \mathrm{i} \mathbb{I}_{d} \le \hat""".split()
+^{2} {\left( \right)} \frac12 \infty \lim 0.5 / \mathrm{i} \mathbb{I}_{d} \le \hat \nabla_x \nabla_{u}""".split()
+SENTENCES = [
+    " is stationary in ",
+    " at ",
+    " is invariant under ",
+    " is conserved by ",
+    "dx/dt = ",
+    "{",
+    "}",
+    ", ",
+    " = 0",
+]
+PIECES += SENTENCES
 SEEDS = ["erf(lam*g)^2 + u' A v", "E[(z' A z)^2] = tr(A S)^2", "max(x, y)/sqrt(p)", "sum(l, 0, n - 1, <X[l, :], u>)"]
+SEEDS += ["x^2 - 2 x y is stationary in x at x = y", "{y = 0} is invariant under dx/dt = -x, dy/dt = x y"]
 SEEDS += [
     r"\frac{2}{\pi} \arcsin\frac{2\lambda^2}{1+2\lambda^2}",
     r"\left\langle u, A v\right\rangle^{2} e^{- \frac{x^{2}}{2}}",

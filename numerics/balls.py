@@ -38,6 +38,7 @@ from .quadrature import QuadratureBudgetExceeded
 __all__ = [
     "NoBallRule",
     "NonFiniteBall",
+    "NotReal",
     "ball",
     "compile_ball",
     "compile_balls",
@@ -46,6 +47,18 @@ __all__ = [
 
 _MAX_BITS = 4096
 _LARGEST_EXPONENT = 100_000  # of ten, in text
+
+
+class NotReal(ValueError):
+    """The value is certainly no real number: the ball of its imaginary part excludes zero.
+
+    Attributes:
+        number: the value with its error, as text.
+    """
+
+    def __init__(self, message: str, number: str) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class NonFiniteBall(ArithmeticError):
@@ -167,7 +180,8 @@ def ball(
 
     Raises:
         ValueError: for missing or unknown names (with the list of what is needed and near matches), for
-            values that are not finite, for a value that is certainly not real.
+            values that are not finite.
+        NotReal: for a value that is certainly not real.
         NoBallRule: for a function without a rule, by name.
         NotIntegrable: for a Gaussian integral that is infinite or not bounded by its envelope.
         NonFiniteBall: if no precision gives a finite ball.
@@ -202,7 +216,7 @@ def ball(
                 return best
             number = lift(number)
             if type(number) is acb and number.is_finite() and not number.imag.contains(0):
-                raise ValueError(f"expected a real value, got {number.str(10)}, of {shown(expr)}")
+                raise NotReal(f"expected a real value, got {number.str(10)}, of {shown(expr)}", number.str(10))
             found = _as_real(number)
             if found.is_finite():
                 best = found if best is None or found.rad() < best.rad() else best

@@ -32,7 +32,7 @@ from .parameters import by_symbol, learn_sizes
 from .tape import Tape, run
 from .tape_writer import Writer, refusal
 
-__all__ = ["compile", "gradient", "value"]
+__all__ = ["compile", "compile_screen", "gradient", "value"]
 
 IMAGINARY = 1e-8  # what rounding may leave of an imaginary part: half the digits, for formulas that cancel
 
@@ -91,6 +91,12 @@ class _Compiled:
             results = run(self._tape(varying), flat, math.prod(shape))
         return tuple(self._finite(i, result, shape, inputs) for i, result in enumerate(results))
 
+    def screened(self, values: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        """The results at arrays of one length, nan where a formula has no finite real value."""
+        size = len(values[0])
+        results = run(self._tape(self.everything), list(values), size)
+        return tuple(np.broadcast_to(_real_or_nan(np.asarray(result)), (size,)) for result in results)
+
     def _tape(self, varying: frozenset[int]) -> Tape:
         if varying not in self._tapes:
             writer = Writer(self.inputs, varying)
@@ -108,11 +114,7 @@ class _Compiled:
 
     def _finite(self, i: int, result: Any, shape: tuple[int, ...], inputs: Sequence[Any]) -> Any:
         """The result as a float or an array of the common shape; what is not a finite real number raises."""
-        array = np.asarray(result)
-        if np.iscomplexobj(array):
-            wrong = np.abs(array.imag) > IMAGINARY * (1 + np.abs(array.real))
-            array = np.where(wrong, np.nan, array.real)
-        array = np.array(np.broadcast_to(array.astype(float, copy=False), (math.prod(shape),)))
+        array = np.array(np.broadcast_to(_real_or_nan(np.asarray(result)), (math.prod(shape),)))
         with np.errstate(all="ignore"):
             fine = np.isfinite(array.sum()) or np.isfinite(array).all()
         if not fine:
@@ -133,6 +135,14 @@ class _Compiled:
             f"expected a finite real number, got {got} at {point}{where} from {text}; "
             "the formula is not real there, has a pole, or passes 1.8e308 on the way"
         )
+
+
+def _real_or_nan(array: np.ndarray) -> np.ndarray:
+    """Real parts, where rounding explains the imaginary ones; nan elsewhere."""
+    if not np.iscomplexobj(array):
+        return array.astype(float, copy=False)
+    wrong = np.abs(array.imag) > IMAGINARY * (1 + np.abs(array.real))
+    return np.where(wrong, np.nan, array.real)
 
 
 # --- matrices ----------------------------------------------------------------------------------
@@ -421,6 +431,42 @@ def compile(expr: Any, arguments: Sequence[sp.Symbol]) -> Callable[..., Any]:
         return _Compiled([_expression(entry) for entry in expr], symbols)
     single = _Compiled([_expression(expr)], symbols)
     return lambda *values: single(*values)[0]
+
+
+def compile_screen(
+    expressions: Sequence[sp.Expr], arguments: Sequence[sp.Symbol]
+) -> Callable[[Sequence[np.ndarray]], tuple[np.ndarray, ...]]:
+    """Several scalar formulas as one function that never raises: nan where a formula has no finite real value.
+
+    For looking at many points quickly, most of which do not matter. Assumptions of the symbols are not checked.
+
+    Args:
+        expressions: formulas without matrices, or relations (1 where true, 0 where false).
+        arguments: the symbols; at least one.
+
+    Returns:
+        A function of a sequence of float arrays of one length, in the order of the arguments, which returns an
+        array of that length for each formula; infinite values become nan as well.
+
+    Raises:
+        NotImplementedError: for a function without a float rule, and for matrices.
+        ValueError: for a symbol that is no argument, or no argument at all.
+
+    >>> x = sp.Symbol("x", real=True)
+    >>> compile_screen([1/x, sp.sqrt(x)], [x])([np.array([0.0, 4.0, -1.0])])
+    (array([ nan, 0.25, -1.  ]), array([ 0.,  2., nan]))
+    """
+    compiled = _compiled(tuple(_expression(expr) for expr in expressions), tuple(arguments))
+    if not compiled.arguments:
+        raise ValueError("expected at least one argument")
+    if compiled.matrices or compiled.leaves:
+        raise NotImplementedError(f"expected formulas without matrices, got {_list(compiled.leaves)}")
+
+    def screen(values: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        results = compiled.screened([np.asarray(array, dtype=float) for array in values])
+        return tuple(np.where(np.isfinite(result), result, np.nan) for result in results)
+
+    return screen
 
 
 def value(expr_or_risk: Any, values: Mapping[Any, Any]) -> float | np.ndarray:

@@ -14,21 +14,25 @@ from dataclasses import dataclass
 import sympy as sp
 from flint import arb, ctx
 
-from numerics.balls import ball
+from numerics.balls import NotReal, ball
 from theory.domain import Domain
 from theory.statement import Inequality, Limit, Statement, evaluate_expectations
 
 from .check import Check, Checkable, Context
+from .finite_means import finite_mean_conditions, infinite_mean_at
 from .limits import proven_limit
+from .points import expressions_of, generic_values, matrices_in, with_values
 from .symbolic import identities_of
 from .verdict import Evidence, Outcome, Verdict, Witness
+from .witness_script import ball_script
 
-__all__ = ["CertifiedNumerics"]
+__all__ = ["CertifiedNumerics", "certainly", "told_apart"]
 
 GUARD_DIGITS = 8
 REFINEMENTS = (1, 2, 4)
 MOST_DIGITS = 1000
 UNABLE = (NotImplementedError, ValueError, ArithmeticError)
+SIZES = [2, 3]  # of matrices whose sizes are symbols, one after the other
 
 Point = dict[sp.Symbol, sp.Expr]
 
@@ -40,6 +44,7 @@ class CertifiedNumerics(Check):
     Identities (also "is stationary", "is invariant") and limits *hold* at so many points to so many
     digits, relative to the larger side, or absolute where both balls contain zero. An inequality *holds*
     where it is certain at every point. A point where a ball is certainly on the wrong side is a witness.
+    Matrices get generic rational entries and small sizes; sides that are matrices are compared entry by entry.
 
     Args:
         digits: how many digits have to agree.
@@ -67,31 +72,42 @@ class CertifiedNumerics(Check):
         if examine is None:
             return _undecided(f"balls at points cannot decide a {type(statement).__name__}; use another check")
         free = _free_symbols(statement)
-        strangers = sorted(str(symbol) for symbol in free - set(claim.domain.symbols))
+        matrices = matrices_in(*expressions_of(statement))
+        named = {*claim.domain.symbols, *matrices} | {side for matrix in matrices for side in _sizes_of(matrix)}
+        strangers = sorted(str(symbol) for symbol in free - named)
         if strangers:
             return _undecided(
                 f"the statement contains {', '.join(strangers)}, which the domain does not name "
                 "(the same name with other assumptions is another symbol); add an interval for it"
             )
         try:
-            points = [{}] if not free else _distinct_points(claim.domain, self.points, context)
+            points = [{}] if not free else self._points(claim, bool(matrices), context)
         except ValueError as error:
             return _undecided(f"nothing was tested: {error}")
         unclear = ""
+        conditions = finite_mean_conditions(claim.statement)
         deadline = time.monotonic() + context.seconds
         for done, point in enumerate(points):
             if done and time.monotonic() > deadline:
                 return _undecided(
                     f"the {context.seconds:g} s ended after {done} of {len(points)} points; raise the budget"
                 )
-            found = examine(point)
+            found = infinite_mean_at(conditions, point) or examine(point)
             if isinstance(found, Witness):
                 scope = "at a point of the domain"
                 return Verdict(Outcome.FAILS, Evidence.CERTIFIED, scope, "the balls are disjoint", found)
             unclear = unclear or (f"{_place(point)}: {found}" if found else "")
         if unclear:
             return _undecided(unclear)
-        return Verdict(Outcome.HOLDS, Evidence.CERTIFIED, self._scope(statement, len(points), bool(free)), "")
+        scope = self._scope(statement, len(points), bool(free))
+        sizes = " and ".join(map(str, SIZES[: len(points)]))
+        return Verdict(Outcome.HOLDS, Evidence.CERTIFIED, scope, f"sizes {sizes}" if matrices else "")
+
+    def _points(self, claim: Checkable, has_matrices: bool, context: Context) -> list[Point]:
+        if not has_matrices:
+            return _distinct_points(claim.domain, self.points, context)
+        sizes = (SIZES * self.points)[: self.points]
+        return [generic_values(claim.statement, claim.domain, context.rng, size) for size in sizes]
 
     def _scope(self, statement: Statement, count: int, has_parameters: bool) -> str:
         where = f"at {count} generic point{'s' if count > 1 else ''}" if has_parameters else "without parameters"
@@ -111,6 +127,8 @@ class CertifiedNumerics(Check):
 
     def _examine_pairs(self, pairs: list[tuple[sp.Expr, sp.Expr]], point: Point) -> Witness | str:
         unclear = ""
+        if any(isinstance(symbol, sp.MatrixSymbol) for symbol in point):
+            pairs = [entry for lhs, rhs in pairs for entry in _entries_at(lhs, rhs, point)]
         for position, (lhs, rhs) in enumerate(pairs, start=1):
             note = f"component {position} of {len(pairs)}" if len(pairs) > 1 else ""
             found = self._compare(lhs, rhs, point, note)
@@ -125,14 +143,17 @@ class CertifiedNumerics(Check):
         for refinement in REFINEMENTS:
             digits = refinement * (self.digits + GUARD_DIGITS)
             try:
-                left, right = _enclosed(lhs, point, digits), _enclosed(rhs, point, digits)
+                left, right = _real_or_not(lhs, point, digits), _real_or_not(rhs, point, digits)
             except UNABLE as error:
                 return str(error)
+            if isinstance(left, NotReal) or isinstance(right, NotReal):
+                return _one_is_not_real(left, right, point, note)
             if not (left.is_finite() and right.is_finite()):
                 reason = "a side is not a finite number at this point; is it a pole, or outside the real domain?"
                 continue
             if not left.overlaps(right):
-                return Witness(point, *_told_apart(left, right, self.digits), note)
+                script = ball_script(lhs, rhs, point, digits)
+                return Witness(point, *told_apart(left, right, self.digits), note, script)
             accuracy = self._accuracy(left, right, digits)
             if accuracy == "relative" or (accuracy == "absolute" and refinement > 1):
                 return ""
@@ -158,11 +179,12 @@ class CertifiedNumerics(Check):
                 left, right = _enclosed(statement.lhs, point, digits), _enclosed(statement.rhs, point, digits)
             except UNABLE as error:
                 return str(error)
-            if _certainly(left, statement.relation, right):
+            if certainly(left, statement.relation, right):
                 return ""
-            if _certainly(left, statement.negated().relation, right):
-                values = _told_apart(left, right, self.digits)
-                return Witness(point, *values, f"claimed {statement.relation}")
+            if certainly(left, statement.negated().relation, right):
+                values = told_apart(left, right, self.digits)
+                script = ball_script(statement.lhs, statement.rhs, point, digits)
+                return Witness(point, *values, f"claimed {statement.relation}", script)
             reason = f"{left.str(8)} and {right.str(8)} are too close to call; raise digits={self.digits}"
         return reason
 
@@ -182,11 +204,42 @@ class CertifiedNumerics(Check):
         return Witness(at, found.lhs, found.rhs, note) if isinstance(found, Witness) else found
 
 
+def _sizes_of(matrix: sp.MatrixSymbol) -> set[sp.Basic]:
+    return {symbol for side in matrix.shape for symbol in side.free_symbols}
+
+
+def _entries_at(lhs: sp.Expr, rhs: sp.Expr, point: Point) -> list[tuple[sp.Expr, sp.Expr]]:
+    """The pairs of numbers, once the matrices of both sides have values."""
+    left, right = with_values(lhs, point), with_values(rhs, point)
+    if not isinstance(left, sp.MatrixBase) and not isinstance(right, sp.MatrixBase):
+        return [(left, right)]
+    if getattr(left, "shape", None) != getattr(right, "shape", None):
+        raise NotImplementedError(f"expected two sides of one shape, got {left} and {right}")
+    return list(zip(left, right, strict=True))
+
+
 def _enclosed(expr: sp.Expr, point: Point, digits: int) -> arb:
     """The ball of an expression, which gets the values of its own symbols and no others."""
     needed = expr.free_symbols
     own = {symbol: value for symbol, value in point.items() if symbol in needed}
     return ball(expr, own, min(digits, MOST_DIGITS))
+
+
+def _real_or_not(expr: sp.Expr, point: Point, digits: int) -> arb | NotReal:
+    try:
+        return _enclosed(expr, point, digits)
+    except NotReal as error:
+        return error
+
+
+def _one_is_not_real(left: arb | NotReal, right: arb | NotReal, point: Point, note: str) -> Witness | str:
+    """Where one side is a finite real number and the other certainly is none, they differ."""
+    if isinstance(left, NotReal) and isinstance(right, NotReal):
+        return str(left)
+    if not all(side.is_finite() for side in (left, right) if not isinstance(side, NotReal)):
+        return "a side is not a finite number at this point"
+    lhs, rhs = (side.number if isinstance(side, NotReal) else side.str(8, radius=False) for side in (left, right))
+    return Witness(point, lhs, rhs, "; ".join(filter(None, (note, "one side is not real there"))))
 
 
 def _undecided(reason: str) -> Verdict:
@@ -220,7 +273,7 @@ def _place(point: Point) -> str:
     return "at " + ", ".join(f"{symbol}={value}" for symbol, value in point.items()) if point else "evaluated"
 
 
-def _told_apart(left: arb, right: arb, digits: int) -> tuple[str, str]:
+def told_apart(left: arb, right: arb, digits: int) -> tuple[str, str]:
     """Two disjoint balls with as many digits as it takes to see that they differ, and two more."""
     for shown in range(6, 2 * digits + 20):
         texts = left.str(shown, radius=False), right.str(shown, radius=False)
@@ -229,7 +282,7 @@ def _told_apart(left: arb, right: arb, digits: int) -> tuple[str, str]:
     return left.str(digits), right.str(digits)
 
 
-def _certainly(left: arb, relation: str, right: arb) -> bool:
+def certainly(left: arb, relation: str, right: arb) -> bool:
     """Whether the relation holds for every choice of a number in each ball."""
     if not (left.is_finite() and right.is_finite()):
         return False

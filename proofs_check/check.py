@@ -6,8 +6,9 @@ only on wrong use. What it may draw on comes in the `Context`.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -15,9 +16,9 @@ import numpy as np
 from theory.domain import Domain
 from theory.statement import Statement
 
-from .verdict import Verdict
+from .verdict import Outcome, Verdict
 
-__all__ = ["Check", "Checkable", "Context"]
+__all__ = ["Check", "Checkable", "Context", "named_error", "run_check"]
 
 
 class Checkable(Protocol):
@@ -76,3 +77,18 @@ class Check(ABC):
     @abstractmethod
     def run(self, claim: Checkable, context: Context) -> Verdict:
         """Test the claim and say what was found."""
+
+
+def run_check(check: Check, claim: Checkable, context: Context) -> Verdict:
+    """The verdict of a check with its seed and its time; a check that raises leaves the claim undecided."""
+    start = time.perf_counter()
+    try:
+        verdict = check.run(claim, context)
+    except Exception as error:
+        verdict = Verdict(Outcome.UNDECIDED, None, "", f"the check raised {named_error(error)}")
+    return replace(verdict, seed=context.seed, seconds=time.perf_counter() - start)
+
+
+def named_error(error: BaseException) -> str:
+    """The type and the words of an error, on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -15,7 +15,8 @@
     expected = "holds"
 
 The declarations are those of `declarations`, the formulas those of `formula`: text, or LaTeX where there is a
-backslash or a brace in them. Optional in a claim: `relation` (=, <, <=, >, >=; by default =), `expected` (holds,
+backslash or a brace in them. Instead of the two sides, `statement` may hold a whole one: "lim(x, 0, sin(x)/x) = 1",
+"x^2 is stationary in x at x = 0". Optional in a claim: `relation` (=, <, <=, >, >=; by default =), `expected` (holds,
 refuted, open), `sentence`, and `domain`, a list of intervals and conditions: ["kappa in [0, 1]", "a^2 + b^2 <= 1"].
 At the top of the file, `title` and `source`.
 """
@@ -32,24 +33,20 @@ from typing import Any
 import sympy as sp
 
 from theory.domain import Domain
-from theory.matrix_identity import holds_matrices
-from theory.statement import Identity, Inequality, Statement
+from theory.statement import Statement
 
-from .certified import CertifiedNumerics
-from .check import Check
+from .checking import Ladder
 from .claim import Claim, Study
-from .declarations import Declarations, declare, read_interval
-from .entrywise import Entrywise
+from .declarations import Declarations, declare, read_condition, read_interval
 from .formula.limits import FormulaError
 from .formula.reading import combine, read, read_formula, read_statement
-from .symbolic import SymbolicIdentity
+from .points import letters
 
 __all__ = ["parse_claims", "read_claims"]
 
 LARGEST_FILE = 1_000_000
 TOP = ("title", "source", "symbols", "random", "claim")
-KEYS = ("name", "sentence", "lhs", "relation", "rhs", "source", "expected", "domain")
-REQUIRED = ("name", "lhs", "rhs")
+KEYS = ("name", "sentence", "statement", "lhs", "relation", "rhs", "source", "expected", "domain")
 RELATIONS = ("=", "<", "<=", ">", ">=")
 
 
@@ -147,7 +144,8 @@ def _slug(name: str) -> str:
 
 def _claim(entry: Any, declarations: Declarations, source: str, where: str) -> Claim:
     _check_keys(entry, KEYS, where)
-    for key in REQUIRED:
+    required = ("name", "statement") if "statement" in entry else ("name", "lhs", "rhs")
+    for key in required:
         if key not in entry:
             raise FormulaError(f"{where}: expected the key {key}", 0, "")
     name = _prose(entry, "name", where, "")
@@ -161,21 +159,17 @@ def _claim(entry: Any, declarations: Declarations, source: str, where: str) -> C
             lambda: statement,
             domain,
             _prose(entry, "source", where, source),
-            checks_for(statement),
+            (Ladder(),),
             _text(entry, "expected", where, "holds"),
         )
 
 
-def checks_for(statement: Statement) -> tuple[Check, ...]:
-    """The checks that can decide a statement, from exact to certified."""
-    if isinstance(statement, Inequality):
-        return (CertifiedNumerics(),)
-    if isinstance(statement, Identity) and holds_matrices(statement.lhs):
-        return (Entrywise(draws=1), SymbolicIdentity(), CertifiedNumerics())
-    return (SymbolicIdentity(), CertifiedNumerics())
-
-
 def _statement_of(entry: Mapping[str, Any], declarations: Declarations, where: str) -> Statement:
+    if "statement" in entry:
+        if strangers := [key for key in ("lhs", "relation", "rhs") if key in entry]:
+            raise FormulaError(f"{where}: expected a statement or two sides, got both: {strangers[0]}", 0, "")
+        with _placed(f"{where}, statement"):
+            return read_statement(_text(entry, "statement", where), declarations.vocabulary)
     relation = _text(entry, "relation", where, "=")
     if relation not in RELATIONS:
         raise FormulaError(f"{where}: expected relation among {' '.join(RELATIONS)}, got {ascii(relation)[:20]}", 0, "")
@@ -218,26 +212,6 @@ def _domain_of(entry: Mapping[str, Any], statement: Statement, declarations: Dec
                     raise FormulaError("expected a declared number before 'in'", 0, part)
                 narrowed[symbol] = read_interval(interval, symbol)
             else:
-                conditions.append(_condition(part, declarations))
-        free = _symbols(statement).union(*(condition.free_symbols for condition in conditions))
+                conditions.append(read_condition(part, declarations.vocabulary))
+        free = letters(statement).union(*(condition.free_symbols for condition in conditions))
         return declarations.domain(free, narrowed, tuple(conditions))
-
-
-def _condition(text: str, declarations: Declarations) -> Any:
-    statement = read_statement(text, declarations.vocabulary)
-    if not isinstance(statement, Inequality):
-        raise FormulaError("expected an interval or an inequality", 0, text)
-    made = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}[statement.relation]
-    return made(statement.lhs, statement.rhs)
-
-
-def _symbols(statement: Statement) -> set[sp.Basic]:
-    """The symbols of a statement, those in the laws of its random variables included."""
-    found: set[sp.Basic] = set()
-
-    def look(expr: sp.Basic) -> sp.Basic:
-        found.update(atom for atom in sp.preorder_traversal(expr) if isinstance(atom, sp.Symbol))
-        return expr
-
-    statement.map(look)
-    return found

@@ -1,4 +1,4 @@
-"""What the names of a claims file are: symbols with their assumptions, matrices, random variables.
+"""What the names of a claims file, or of a `where=`, are: symbols with their assumptions, matrices, random variables.
 
     n = "positive integer"                               a number; also "real", "nonnegative", "positive in (0, 5]"
     kappa = "real in [-1, 1]"                            with the interval in which it is asserted
@@ -14,6 +14,9 @@
     Z = "mixture matrix(n, d), weights (p, 1 - p), means (m, -m), covariance S"
     M = "mask(d), rho p"     "mask matrix(n, d), rho p"  observed entries; also size k, rate (a, b), moments (r, s)
 
+`declare_where` reads the same from Python, where a value may also be a word of `kinds`, an interval (low, high), a
+symbol or a random variable.
+
 A name that is first seen as a size is a positive integer, as the covariance of a vector a symmetric matrix, as
 its mean a vector: they need no line of their own.
 """
@@ -27,16 +30,17 @@ from typing import Any
 
 import sympy as sp
 
-from theory.domain import Domain
+from theory.domain import Domain, Symmetric
+from theory.statement import Inequality
 from theory.variables import GaussianMatrix, GaussianVector, Labels, Latent, Mask, MixtureMatrix, gaussians
 
 from .formula.limits import FormulaError
-from .formula.reading import read_formula
-from .formula.vocabulary import Vocabulary, check_name
+from .formula.reading import read_formula, read_statement
+from .formula.vocabulary import ATOMS, Vocabulary, check_name
+from .kinds import ASSUMPTIONS, Gaussian, MatrixKind, NumberKind
 
-__all__ = ["Declarations", "declare", "read_interval"]
+__all__ = ["Declarations", "declare", "declare_where", "default_interval", "read_condition", "read_interval"]
 
-ASSUMPTIONS = ("real", "positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
 MASKS = ("rho", "size", "rate", "moments")
 LONGEST = 1_000  # characters of a declaration
 _SIZED = re.compile(r"((?:[a-z]+ )*[a-z]+)\((.*)\)", re.ASCII | re.DOTALL)
@@ -50,19 +54,22 @@ class Declarations:
     Args:
         vocabulary: what each name stands for.
         intervals: where each number is asserted, by symbol.
+        symmetric: the matrices that were declared symmetric.
     """
 
     vocabulary: Vocabulary
     intervals: Mapping[sp.Symbol, tuple[Any, Any]]
+    symmetric: frozenset[sp.MatrixSymbol] = frozenset()
 
     def domain(self, free: set[sp.Basic], narrowed: Mapping[sp.Symbol, Any], conditions: tuple[Any, ...]) -> Domain:
-        """The domain of a statement in some of the numbers, narrowed where a claim says so."""
+        """The domain of a statement in some of the names, narrowed where a claim says so."""
         intervals = {
             symbol: narrowed.get(symbol, ends)
             for symbol, ends in self.intervals.items()
             if symbol in free or symbol in narrowed
         }
-        return Domain(intervals, conditions)
+        symmetric = sorted(self.symmetric & free, key=sp.default_sort_key)
+        return Domain(intervals, (*conditions, *map(Symmetric, symmetric)))
 
 
 class _Table:
@@ -71,6 +78,7 @@ class _Table:
     def __init__(self) -> None:
         self.names: dict[str, Any] = {}
         self.symmetric: set[Any] = set()
+        self.declared_symmetric: set[sp.MatrixSymbol] = set()
         self.intervals: dict[sp.Symbol, tuple[Any, Any]] = {}
 
     def add(self, name: str, value: Any) -> Any:
@@ -81,8 +89,13 @@ class _Table:
 
     def add_number(self, name: str, assumptions: Mapping[str, bool], ends: tuple[Any, Any] | None = None) -> sp.Symbol:
         symbol = self.add(name, sp.Symbol(_checked(name), **assumptions))
-        self.intervals[symbol] = ends or _default_interval(symbol)
+        self.intervals[symbol] = ends or default_interval(symbol)
         return symbol
+
+    def declarations(self) -> Declarations:
+        """What was declared."""
+        vocabulary = Vocabulary(self.names, symmetric=self.symmetric)
+        return Declarations(vocabulary, self.intervals, frozenset(self.declared_symmetric))
 
     def read(self, text: str) -> Any:
         return read_formula(text.strip(), Vocabulary(self.names, symmetric=self.symmetric))
@@ -139,7 +152,141 @@ def declare(symbols: Mapping[str, str], variables: Mapping[str, str]) -> Declara
         _named(name, text, lambda name, text: _matrix(name, text, table))
     for name, text in variables.items():
         _named(name, text, lambda name, text: _random(name, text, table))
-    return Declarations(Vocabulary(table.names, symmetric=table.symmetric), table.intervals)
+    return table.declarations()
+
+
+def declare_where(where: Mapping[Any, Any]) -> Declarations:
+    """The names of a `where=`: each name, or symbol, with what it stands for.
+
+    Args:
+        where: by name or symbol: a word of `kinds`; an interval (low, high); a declaration as text; a symbol or a
+            random variable itself.
+
+    Raises:
+        FormulaError: naming the declaration that was not understood.
+        TypeError: for a key that is no name and no symbol.
+
+    >>> declare_where({"g": Gaussian(0, "s"), "s": NumberKind(("positive",)), "kappa": (-1, 1)}).intervals
+    {s: (0, oo), kappa: (-1, 1)}
+    """
+    if not isinstance(where, Mapping):
+        raise TypeError(f'expected where= as a mapping from names, such as {{"g": Gaussian(0, 1)}}, got {where!r}')
+    table = _Table()
+    for _, make, name, value in sorted(
+        ((*_turn(key, value), key, value) for key, value in where.items()), key=lambda entry: entry[0]
+    ):
+        make(name, value, table)
+    return table.declarations()
+
+
+# The order in which the entries of a `where=` are read: what later ones may speak of comes first.
+OBJECTS, NUMBERS, MATRICES, SCALARS, LAWS_IN_TEXT = range(5)
+
+
+def _turn(key: Any, value: Any) -> tuple[int, Callable[[Any, Any, _Table], None]]:
+    """When an entry is read, and by what."""
+    if isinstance(value, str):
+        head = _head(value)
+        if value.split(",")[0].split("(")[0].strip() in LAWS:
+            return LAWS_IN_TEXT, lambda key, text, table: _named(
+                _key_name(key), text, lambda name, text: _random(name, text, table)
+            )
+        made = _matrix if "(" in head else _number
+        return MATRICES if "(" in head else NUMBERS, lambda key, text, table: _named(
+            _key_name(key), text, lambda name, text: made(name, text, table)
+        )
+    if isinstance(value, (tuple, list)):
+        return NUMBERS, _add_interval
+    if isinstance(value, NumberKind):
+        return NUMBERS, _add_number
+    if isinstance(value, MatrixKind):
+        return MATRICES, _add_matrix
+    if isinstance(value, Gaussian):
+        return SCALARS, _add_gaussian
+    if isinstance(value, ATOMS):
+        return OBJECTS, _add_object
+    raise FormulaError(
+        f"{_key_name(key)}: expected a word such as real, positive, vector(d), matrix(n, d) or Gaussian(0, 1), an "
+        f"interval (low, high), a declaration as text, a symbol or a random variable; got {value!r}",
+        0,
+        "",
+    )
+
+
+def _key_name(key: Any) -> str:
+    if isinstance(key, str):
+        return key
+    name = getattr(key, "name", None)
+    if not isinstance(key, sp.Basic) or not isinstance(name, str):
+        raise TypeError(f"expected names or symbols as the keys of where=, got {key!r}")
+    return name
+
+
+def _add_object(key: Any, value: Any, table: _Table) -> None:
+    table.add(_key_name(key), value)
+    for atom in sorted(_parameters_of(value), key=sp.default_sort_key):
+        if atom == value or str(atom.name) not in table.names:
+            if atom != value:
+                table.add(str(atom.name), atom)
+            if isinstance(atom, sp.Symbol):
+                table.intervals[atom] = default_interval(atom)
+
+
+def _parameters_of(value: sp.Basic) -> set[Any]:
+    """A symbol itself; the symbols of a matrix's sizes and of a random variable's law."""
+    return {node for node in sp.preorder_traversal(value) if isinstance(node, (sp.Symbol, sp.MatrixSymbol))} | {
+        node for node in value.free_symbols if isinstance(node, (sp.Symbol, sp.MatrixSymbol))
+    }
+
+
+def _add_interval(key: Any, value: Any, table: _Table) -> None:
+    name = _key_name(key)
+    symbol = key if isinstance(key, sp.Symbol) else sp.Symbol(_checked(name), real=True)
+    try:
+        ends = Domain({symbol: tuple(value)}).interval(symbol)
+    except (TypeError, ValueError) as error:
+        raise FormulaError(f"{name}: {error}", 0, "") from None
+    table.intervals[table.add(name, symbol)] = ends
+
+
+def _add_number(key: Any, value: NumberKind, table: _Table) -> None:
+    assumptions = dict.fromkeys(value.assumptions, True)
+    if isinstance(key, sp.Symbol):
+        assumptions = {**key._assumptions_orig, **assumptions}
+    if "integer" not in assumptions:
+        assumptions["real"] = True
+    try:
+        table.add_number(_key_name(key), assumptions)
+    except sp.core.facts.InconsistentAssumptions as error:
+        raise FormulaError(f"{_key_name(key)}: the assumptions contradict each other: {error}", 0, "") from None
+
+
+def _add_matrix(key: Any, value: MatrixKind, table: _Table) -> None:
+    rows, columns = (_size_from(size, table) for size in (value.rows, value.columns))
+    made = table.add_matrix(_key_name(key), rows, columns, symmetric=value.is_symmetric)
+    if value.is_symmetric:
+        table.declared_symmetric.add(made)
+
+
+def _size_from(size: Any, table: _Table) -> Any:
+    if isinstance(size, str):
+        return table.size(size)
+    if isinstance(size, sp.Symbol) and str(size) not in table.names:
+        table.intervals[table.add(str(size), size)] = default_interval(size)
+    return size if isinstance(size, sp.Basic) else sp.Integer(size)
+
+
+def _add_gaussian(key: Any, value: Gaussian, table: _Table) -> None:
+    name = _checked(_key_name(key))
+    mean, variance = (table.read(part) if isinstance(part, str) else part for part in (value.mean, value.variance))
+    try:
+        (made,) = gaussians(name, mean=[mean], covariance=[[variance]])
+    except (TypeError, ValueError) as error:
+        raise FormulaError(f"{name} = {value}: {error}", 0, "") from None
+    table.add(name, made)
+    for symbol in sorted(_parameters_of(made), key=sp.default_sort_key):
+        if isinstance(symbol, sp.Symbol) and str(symbol) not in table.names:
+            table.intervals[table.add(str(symbol), symbol)] = default_interval(symbol)
 
 
 def _head(text: str) -> str:
@@ -197,6 +344,23 @@ def read_interval(text: str, symbol: sp.Symbol) -> tuple[Any, Any]:
     return low, high
 
 
+def read_condition(text: str, vocabulary: Vocabulary) -> Any:
+    """An inequality between declared numbers, as a condition of a domain.
+
+    Raises:
+        FormulaError: for anything else.
+
+    >>> a, b = sp.symbols("a b", real=True)
+    >>> read_condition("a^2 + b^2 <= 1", Vocabulary([a, b]))
+    a**2 + b**2 <= 1
+    """
+    statement = read_statement(text, vocabulary)
+    if not isinstance(statement, Inequality):
+        raise FormulaError("expected an interval or an inequality", 0, text)
+    made = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}[statement.relation]
+    return made(statement.lhs, statement.rhs)
+
+
 def _end(text: str) -> Any:
     stripped = text.strip()
     if stripped in ("oo", "-oo"):
@@ -204,7 +368,12 @@ def _end(text: str) -> Any:
     return read_formula(stripped, {})
 
 
-def _default_interval(symbol: sp.Symbol) -> tuple[Any, Any]:
+def default_interval(symbol: sp.Symbol) -> tuple[Any, Any]:
+    """The real numbers that the assumptions of a symbol leave.
+
+    >>> default_interval(sp.Symbol("n", integer=True, positive=True))
+    (1, oo)
+    """
     low = 1 if symbol.is_integer and symbol.is_positive else 0 if symbol.is_nonnegative else -sp.oo
     high = -1 if symbol.is_integer and symbol.is_negative else 0 if symbol.is_nonpositive else sp.oo
     return sp.sympify(low, strict=True), sp.sympify(high, strict=True)
@@ -219,7 +388,7 @@ def _matrix(name: str, text: str, table: _Table) -> None:
         table.add_matrix(name, rows, table.size(sizes[1]))
     elif kind == "symmetric matrix" and len(sizes) in (1, 2) and len(set(sizes)) == 1:
         rows = table.size(sizes[0])
-        table.add_matrix(name, rows, rows, symmetric=True)
+        table.declared_symmetric.add(table.add_matrix(name, rows, rows, symmetric=True))
     else:
         raise FormulaError(f"expected matrix(n, d), symmetric matrix(d) or vector(d), got {text!r}", 0, text)
 

@@ -1,6 +1,7 @@
 """Heavy work on a user's formula, in a child process that cannot take the session with it.
 
     guarded(function, arguments, seconds, megabytes) -> Guarded(outcome, value, seconds)
+    guarded_each(functions, seconds, megabytes)      -> one Guarded after the other, from one child
 
 sympy may need hours, or all the memory, for a formula of twenty characters; no limit on the text prevents it.
 The child is forked, so that it starts in milliseconds with everything loaded and its arguments need no
@@ -15,13 +16,14 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-__all__ = ["Guarded", "Outcome", "guarded"]
+__all__ = ["Guarded", "Outcome", "guarded", "guarded_each"]
 
 try:
     import resource
@@ -29,6 +31,7 @@ except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
 
 MEGABYTE = 2**20
+SHORTEST = 0.05  # seconds, for a function whose turn comes when the time is over
 LAST_WORDS = 5.0  # seconds in which a child that is told to end has to end
 
 
@@ -82,12 +85,48 @@ def guarded(function: Callable[..., Any], arguments: Sequence[Any], seconds: flo
     >>> guarded(divmod, (1, 0), seconds=10, megabytes=500).outcome.value
     'raised'
     """
+    (result,) = guarded_each([partial(function, *arguments)], seconds, megabytes)
+    return result
+
+
+def guarded_each(functions: Sequence[Callable[[], Any]], seconds: float, megabytes: int) -> Iterator[Guarded]:
+    """Run functions one after the other in a child process, and give what became of each as soon as it is known.
+
+    They share a process, so that what one has computed and kept serves the next; when one of them takes the
+    process down, the rest run in a fresh one. Each may use half of the time that is left, the last one all of it.
+    When the caller stops listening, the process is ended.
+
+    Args:
+        functions: of no arguments; where there is no fork, they have to travel.
+        seconds: of the clock, for all of them together.
+        megabytes: that they may take beyond what this process holds.
+
+    Raises:
+        ValueError: if a limit is not positive.
+
+    >>> [result.value for result in guarded_each([partial(pow, 2, 3), partial(pow, 3, 2)], seconds=10, megabytes=500)]
+    [8, 9]
+    """
     if not (seconds > 0 and megabytes > 0):
         raise ValueError(f"expected positive limits, got seconds={seconds}, megabytes={megabytes}")
-    start = time.perf_counter()
+    return _each(tuple(functions), time.perf_counter() + seconds, megabytes)
+
+
+def _each(functions: tuple[Callable[[], Any], ...], deadline: float, megabytes: int) -> Iterator[Guarded]:
+    done = 0
+    while done < len(functions):
+        for result in _from_one_child(functions[done:], deadline, megabytes):
+            done += 1
+            yield result
+
+
+def _from_one_child(functions: tuple[Callable[[], Any], ...], deadline: float, megabytes: int) -> Iterator[Guarded]:
+    """The results of one child, up to the one that takes it down."""
     context: Any = multiprocessing.get_context("fork" if _can_fork() else "spawn")
     receiving, sending = context.Pipe(duplex=False)
-    child = context.Process(target=_work, args=(sending, function, tuple(arguments), seconds, megabytes), daemon=True)
+    left = max(deadline - time.perf_counter(), SHORTEST)
+    child = context.Process(target=_work, args=(sending, functions, left, megabytes), daemon=True)
+    start = time.perf_counter()
     with warnings.catch_warnings():
         # Beside threads a forked child might wait for a lock for ever; here that is a timeout, not a hang.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -95,14 +134,22 @@ def guarded(function: Callable[..., Any], arguments: Sequence[Any], seconds: flo
     sending.close()
     patience = 0.0
     try:
-        outcome, value = _answer(receiving, seconds)
-        patience = LAST_WORDS if outcome is not Outcome.TIMEOUT else 0.0
+        for waiting in range(len(functions), 0, -1):
+            left = max(deadline - time.perf_counter(), SHORTEST)
+            outcome, value = _answer(receiving, left if waiting == 1 else left / 2)
+            is_over = outcome in (Outcome.TIMEOUT, Outcome.CRASHED, Outcome.MEMORY)
+            patience = LAST_WORDS if outcome is not Outcome.TIMEOUT and (is_over or waiting == 1) else 0.0
+            if outcome is Outcome.CRASHED:
+                child.join(LAST_WORDS)
+                value = f"the process ended with code {child.exitcode}"
+            now = time.perf_counter()
+            yield Guarded(outcome, value, now - start)
+            start = now
+            if is_over:
+                break
     finally:
         receiving.close()
         _end(child, patience)
-    if outcome is Outcome.CRASHED:
-        value = f"the process ended with code {child.exitcode}"
-    return Guarded(outcome, value, time.perf_counter() - start)
 
 
 def _can_fork() -> bool:
@@ -130,21 +177,26 @@ def _end(child: Any, patience: float) -> None:
         child.join()
 
 
-def _work(sending: Connection, function: Callable[..., Any], arguments: tuple, seconds: float, megabytes: int) -> None:
+def _work(sending: Connection, functions: Sequence[Callable[[], Any]], seconds: float, megabytes: int) -> None:
     """What the child does."""
-    try:
-        _limit(seconds, megabytes)
-        answer = (Outcome.RETURNED.value, function(*arguments))
-    except MemoryError:
-        answer = (Outcome.MEMORY.value, None)
-    except BaseException as error:
-        answer = (Outcome.RAISED.value, "".join(traceback.format_exception_only(error)).strip())
-    try:
-        sending.send(answer)
-    except MemoryError:
-        sending.send((Outcome.MEMORY.value, None))
-    except Exception as error:  # a result that cannot travel
-        sending.send((Outcome.RAISED.value, f"the result cannot be sent back: {error}"))
+    _limit(seconds, megabytes)
+    for function in functions:
+        try:
+            answer = (Outcome.RETURNED.value, function())
+        except MemoryError:
+            answer = (Outcome.MEMORY.value, None)
+        except BaseException as error:
+            answer = (Outcome.RAISED.value, "".join(traceback.format_exception_only(error)).strip())
+        try:
+            sending.send(answer)
+        except MemoryError:
+            sending.send((Outcome.MEMORY.value, None))
+        except OSError:  # nobody listens any more
+            return
+        except Exception as error:  # a result that cannot travel
+            sending.send((Outcome.RAISED.value, f"the result cannot be sent back: {error}"))
+        if answer[0] == Outcome.MEMORY.value:
+            return
 
 
 def _limit(seconds: float, megabytes: int) -> None:

@@ -20,7 +20,7 @@ from theory.domain import Domain
 from theory.identity import reduces_to_zero
 from theory.special import NormalCDF, OwenT
 
-__all__ = ["proven_limit", "sign_on_domain"]
+__all__ = ["by_distances", "proven_limit", "sign_on_domain"]
 
 Sign = Callable[[sp.Expr], int | None]
 
@@ -80,6 +80,9 @@ def proven_limit(expr: sp.Expr, symbol: sp.Symbol, point: sp.Expr, domain: Domai
             return None if base is None else _power(base, part.exp, sign)
         if isinstance(part, sp.Pow) and part.base.is_positive and symbol not in part.base.free_symbols:
             part = sp.exp(part.exp * sp.log(part.base), evaluate=False)
+        if isinstance(part, (sp.asin, sp.acos)):  # continuous on the closed interval, its ends included
+            inner = limit(part.args[0])
+            return part.func(inner) if inner is not None and inner.is_finite and sign(1 - inner**2) in (0, 1) else None
         if type(part) in CONTINUOUS and len(part.args) == 1:
             inner = limit(part.args[0])
             if inner is None:
@@ -214,6 +217,16 @@ def sign_on_domain(expr: sp.Expr, domain: Domain) -> int | None:
         return 0
     if expr.is_positive or expr.is_negative:
         return 1 if expr.is_positive else -1
+    shifts = by_distances(domain)
+    if not expr.free_symbols or not expr.free_symbols <= set(shifts):
+        return None
+    upper, lower = sp.fraction(sp.together(expr))
+    signs = [_sign_of_polynomial(part.xreplace(shifts)) for part in (upper, lower)]
+    return signs[0] * signs[1] if signs[0] is not None and signs[1] is not None else None
+
+
+def by_distances(domain: Domain) -> dict[sp.Symbol, sp.Expr]:
+    """Each symbol with a finite end by its distance from there, a letter that is not negative."""
     shifts: dict[sp.Symbol, sp.Expr] = {}
     for symbol, (low, high) in domain.intervals:
         distance = sp.Dummy(positive=True) if low == 0 and symbol.is_positive else sp.Dummy(nonnegative=True)
@@ -221,11 +234,7 @@ def sign_on_domain(expr: sp.Expr, domain: Domain) -> int | None:
             shifts[symbol] = low + distance
         elif high.is_finite:
             shifts[symbol] = high - distance
-    if not expr.free_symbols or not expr.free_symbols <= set(shifts):
-        return None
-    upper, lower = sp.fraction(sp.together(expr))
-    signs = [_sign_of_polynomial(part.xreplace(shifts)) for part in (upper, lower)]
-    return signs[0] * signs[1] if signs[0] is not None and signs[1] is not None else None
+    return shifts
 
 
 def _sign_of_polynomial(expr: sp.Expr) -> int | None:

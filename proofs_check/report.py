@@ -13,19 +13,18 @@ import json
 import multiprocessing
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 
-from .check import Context
+from .check import Context, named_error, run_check
 from .claim import Claim, Study
 from .verdict import COLORS, Outcome, Verdict, Witness, strongest
 
@@ -91,9 +90,11 @@ class Line:
         """What a reader asks next: the witness, or why it is undecided; empty when the claim holds."""
         verdict = self.verdict
         if verdict.witness is not None:
-            return f"witness: {verdict.witness.text()}"
+            repair = f"; it holds for {verdict.repair.special}" if verdict.repair else ""
+            return f"witness: {verdict.witness.text()}{repair}"
         if verdict.undecided:
-            return "; ".join(f"{name}: {each.reason}" for name, each in self.verdicts) or verdict.reason
+            rungs = verdict.rungs or self.verdicts
+            return "; ".join(f"{name}: {each.reason}" for name, each in rungs) or verdict.reason
         return ""
 
 
@@ -257,6 +258,11 @@ def _line_record(line: Line) -> dict[str, Any]:
 
 
 def _verdict_record(verdict: Verdict) -> dict[str, Any]:
+    more: dict[str, Any] = {}
+    if verdict.rungs:
+        more["rungs"] = [{"check": name, **_verdict_record(each)} for name, each in verdict.rungs]
+    if verdict.repair:
+        more["holds_for"] = verdict.repair.special
     return {
         "outcome": verdict.outcome.value,
         "evidence": verdict.evidence.value if verdict.evidence else None,
@@ -265,6 +271,7 @@ def _verdict_record(verdict: Verdict) -> dict[str, Any]:
         "witness": _witness_record(verdict.witness),
         "seed": verdict.seed,
         "seconds": round(verdict.seconds, 6),
+        **more,
     }
 
 
@@ -352,13 +359,8 @@ def judge(
             continue
         rng = np.random.default_rng([seed, crc32(claim.name.encode()), position])
         context = Context(rng, simulator, share, seconds, seed)
-        start = time.perf_counter()
-        try:
-            verdict = check.run(claim, context)
-        except Exception as error:
-            verdict = Verdict(Outcome.UNDECIDED, None, "", _named(error))
-        elapsed = time.perf_counter() - start
-        verdicts.append((check.name, replace(verdict, seed=seed, seconds=elapsed)))
+        verdict = run_check(check, claim, context)
+        verdicts.append((check.name, verdict))
         proven = proven or _is_proven(verdict)
     if not verdicts:
         verdicts = [("none", Verdict(Outcome.UNDECIDED, None, "", "nothing was tested: the claim has no check"))]
@@ -367,10 +369,6 @@ def judge(
 
 def _is_proven(verdict: Verdict) -> bool:
     return verdict.holds and verdict.scope.startswith("identically")
-
-
-def _named(error: BaseException) -> str:
-    return f"the check raised {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 Task = tuple[Study, Claim]
@@ -417,7 +415,7 @@ def _in_processes(tasks: list[Task], seed: int, alpha: float, seconds: float, wo
                     )
                     yield _line(study, claim, _lost(reason))
                 except Exception as error:
-                    yield _line(study, claim, _lost(_named(error)))
+                    yield _line(study, claim, _lost(f"the check raised {named_error(error)}"))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

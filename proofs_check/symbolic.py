@@ -26,6 +26,7 @@ from theory.statement import (
 from theory.words import covariances
 
 from .check import Check, Checkable, Context
+from .finite_means import infinite_mean_within
 from .limits import proven_limit
 from .verdict import Evidence, Outcome, Verdict
 
@@ -43,7 +44,7 @@ class SymbolicIdentity(Check):
     def run(self, claim: Checkable, context: Context) -> Verdict:
         """Reduce the difference of the two sides."""
         statement = claim.statement.map(evaluate_expectations)
-        symmetric = _symmetric(claim.statement)
+        symmetric = _symmetric(claim.statement) | claim.domain.symmetric
         if isinstance(statement, Limit):
             value = proven_limit(statement.expr, statement.symbol, statement.point, claim.domain)
             if value is None:
@@ -58,18 +59,38 @@ class SymbolicIdentity(Check):
             identities = found
         for identity in identities:
             for position, (lhs, rhs) in enumerate(identity.components(), start=1):
-                if lhs != rhs and not _agree(lhs, rhs, symmetric):
+                if lhs != rhs and not _agree(lhs, rhs, symmetric, claim.domain):
                     return _undecided(
                         f"{_which(position, identity)} did not reduce to zero by exact normal forms, which "
                         "proves nothing; use CertifiedNumerics to look for a witness"
                     )
+        if reason := infinite_mean_within(claim.statement, claim.domain):
+            return _undecided(f"the closed forms agree, but not as means: {reason}")
         return _holds("the difference of the sides reduces to zero by exact normal forms", claim.domain)
 
 
-def _agree(lhs: sp.Expr, rhs: sp.Expr, symmetric: frozenset[sp.Expr]) -> bool:
+def _agree(lhs: sp.Expr, rhs: sp.Expr, symmetric: frozenset[sp.Expr], domain: Domain) -> bool:
     if holds_matrices(lhs) or holds_matrices(rhs):
         return matrices_agree(lhs, rhs, symmetric)
-    return reduces_to_zero(lhs - rhs)
+    if reduces_to_zero(lhs - rhs):
+        return True
+    difference = lhs - rhs
+    assumed = difference.xreplace(_assumed(domain))
+    return assumed != difference and reduces_to_zero(assumed)
+
+
+def _assumed(domain: Domain) -> dict[sp.Basic, sp.Basic]:
+    """For each symbol one that is real, and of the sign that its interval gives it."""
+    replaced: dict[sp.Basic, sp.Basic] = {}
+    for symbol, (low, high) in domain.intervals:
+        facts = {"real": True}
+        if low.is_nonnegative:
+            facts["positive" if low.is_positive else "nonnegative"] = True
+        if high.is_nonpositive:
+            facts["negative" if high.is_negative else "nonpositive"] = True
+        if any(getattr(symbol, f"is_{fact}") is not True for fact in facts):
+            replaced[symbol] = sp.Dummy(symbol.name, **{**symbol._assumptions_orig, **facts})
+    return replaced
 
 
 def _symmetric(statement: Statement) -> frozenset[sp.Expr]:

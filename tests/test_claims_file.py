@@ -212,7 +212,7 @@ def test_the_command_tells_wrong_from_undecided_and_misuse(draft, tmp_path, caps
     assert main(["check", str(draft)]) == 1
     draft.write_text(DESIGN.replace("tr(A S A' S)", "tr(A S A S)"))
     assert main(["check", str(draft)]) == 1
-    draft.write_text(claims('lhs = "tr(A)"\nrhs = "tr(A A)"', head='A = "matrix(d, d)"'))
+    draft.write_text(claims('lhs = "exp(lam)"\nrelation = ">="\nrhs = "1 + lam"'))
     assert main(["check", str(draft)]) == 3
     draft.write_text(claims('lhs = "lam +"\nrhs = "1"'))
     assert main(["check", str(draft)]) == 2

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
 import pytest
 import sympy as sp
 
-from proofs_check.guarded import Outcome, guarded
+from proofs_check.guarded import Outcome, guarded, guarded_each
 
 x, y, z = sp.symbols("x y z")
 
@@ -61,3 +62,38 @@ def test_a_result_that_cannot_travel_is_named():
 def test_limits_are_positive(seconds, megabytes):
     with pytest.raises(ValueError, match="positive limits"):
         guarded(never_ends, (), seconds=seconds, megabytes=megabytes)
+
+
+KEPT: list[int] = []
+
+
+def keeps(number: int) -> int:
+    KEPT.append(number)
+    return len(KEPT)
+
+
+def test_functions_in_one_child_share_what_they_keep():
+    results = list(guarded_each([partial(keeps, 1), partial(keeps, 2)], seconds=30, megabytes=500))
+    assert [result.value for result in results] == [1, 2]
+    assert KEPT == [], "the parent keeps nothing"
+
+
+@pytest.mark.parametrize("first", [never_ends, os.abort, fills_memory])
+def test_a_function_that_takes_the_child_down_does_not_take_the_next(first):
+    first_result, second = guarded_each([first, partial(pow, 2, 3)], seconds=4, megabytes=300)
+    assert not first_result.returned
+    assert second.returned and second.value == 8
+
+
+def test_an_error_does_not_end_the_child():
+    results = list(guarded_each([partial(keeps, 1), partial(int, "x"), partial(keeps, 2)], seconds=30, megabytes=500))
+    assert [result.outcome for result in results] == [Outcome.RETURNED, Outcome.RAISED, Outcome.RETURNED]
+    assert results[-1].value == 2
+
+
+def test_whoever_stops_listening_ends_the_child():
+    start = time.perf_counter()
+    for result in guarded_each([partial(pow, 2, 3), never_ends], seconds=60, megabytes=500):
+        assert result.value == 8
+        break
+    assert time.perf_counter() - start < 30

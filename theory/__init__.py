@@ -9,7 +9,7 @@ from .special import BivariateNormalCDF, NormalCDF, OwenT  # isort: skip
 from .integral import GaussianIntegral  # isort: skip
 from .identity import normal_form, reduces_to_zero  # isort: skip
 from .covariance import psd_conditions, validate_covariance  # isort: skip
-from .domain import Domain, FeasibleGram  # isort: skip
+from .domain import Domain, FeasibleGram, Symmetric  # isort: skip
 from .statement import (  # isort: skip
     Agreement,
     Conserved,
@@ -42,6 +42,7 @@ from .gaussian import InfiniteExpectation, NoClosedForm  # isort: skip
 from .wick import matrix_expectation  # isort: skip
 from .matrix_gradient import matrix_gradient  # isort: skip
 from .expectation import E, Expectation  # isort: skip
+from .gradient import Gradient  # isort: skip
 from .derivation import Derivation, Step, derive  # isort: skip
 from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
@@ -66,6 +67,7 @@ __all__ = [
     "GaussianIntegral",
     "GaussianMatrix",
     "GaussianVector",
+    "Gradient",
     "Identity",
     "Inequality",
     "InfiniteExpectation",
@@ -93,6 +95,7 @@ __all__ = [
     "StationaryPoint",
     "StationarySet",
     "Step",
+    "Symmetric",
     "TokenGroup",
     "Tokens",
     "conserved_quadratics",

@@ -22,7 +22,7 @@ from sympy.logic.boolalg import Boolean, BooleanFalse, BooleanTrue
 
 from .latex import to_latex
 
-__all__ = ["Condition", "Domain", "FeasibleGram"]
+__all__ = ["Condition", "Domain", "FeasibleGram", "Symmetric"]
 
 Point = dict[sp.Symbol, sp.Rational]
 
@@ -73,11 +73,12 @@ class FeasibleGram:
     def holds(self, point: Mapping) -> bool | None:
         """Whether the matrix is positive semidefinite at the point, by exact elimination."""
         values = _exact_point(point)
-        matrix = self.matrix.xreplace(values)
-        if not all(isinstance(entry, sp.Rational) for entry in matrix):
-            return matrix.is_positive_semidefinite
-        rows = [[Fraction(int(entry.p), int(entry.q)) for entry in row] for row in matrix.tolist()]
-        return _is_positive_semidefinite(rows)
+        entries = [values.get(entry) or entry.xreplace(values) for entry in self.matrix.flat()]
+        if not all(isinstance(entry, sp.Rational) for entry in entries):
+            return sp.ImmutableMatrix(*self.matrix.shape, entries).is_positive_semidefinite
+        numbers = [Fraction(int(entry.p), int(entry.q)) for entry in entries]
+        size = self.matrix.rows
+        return _is_positive_semidefinite([numbers[i * size : (i + 1) * size] for i in range(size)])
 
     def restrict(self, values: Mapping) -> FeasibleGram:
         """The same condition with some symbols fixed."""
@@ -105,6 +106,57 @@ def _is_positive_semidefinite(rows: list[list[Fraction]]) -> bool:
             for j in range(i + 1, size):
                 rows[k][j] -= factor * rows[i][j]
     return True
+
+
+@dataclass(frozen=True)
+class Symmetric:
+    """A matrix parameter is its own transpose, or even a covariance.
+
+        A = Aᵀ        with is_covariance also  uᵀ A u ≥ 0
+
+    The matrices of a domain are not drawn as its numbers are; checks that know matrices ask `Domain.symmetric`.
+
+    Args:
+        matrix: a square matrix symbol.
+        is_covariance: whether it is positive semidefinite as well.
+
+    Raises:
+        TypeError: if it is no matrix symbol.
+        ValueError: if it is not square.
+
+    >>> A = sp.MatrixSymbol("A", 2, 2)
+    >>> Domain({}, conditions=(Symmetric(A),)).symmetric
+    frozenset({A})
+    """
+
+    matrix: sp.MatrixSymbol
+    is_covariance: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.matrix, sp.MatrixSymbol):
+            raise TypeError(f"expected a matrix symbol that is symmetric, got {self.matrix!r}")
+        if self.matrix.rows != self.matrix.cols:
+            raise ValueError(f"expected a square matrix, got {self.matrix} of shape {self.matrix.shape}")
+
+    def holds(self, point: Mapping) -> bool | None:
+        """Whether the matrix, if the point gives it, is symmetric, and semidefinite where it has to be."""
+        value = point.get(self.matrix)
+        if value is None:
+            return True
+        if sp.Matrix(value) != sp.Matrix(value).T:
+            return False
+        return FeasibleGram(value).holds({}) if self.is_covariance else True
+
+    def restrict(self, values: Mapping) -> Symmetric:
+        """The same condition: numbers do not touch it."""
+        return self
+
+    def text(self) -> str:
+        return f"{self.matrix.name} {'a covariance' if self.is_covariance else 'symmetric'}"
+
+    def latex(self) -> str:
+        equation = rf"{_latex(self.matrix)}^{{T}} = {_latex(self.matrix)}"
+        return equation + (r" \succeq 0" if self.is_covariance else "")
 
 
 @dataclass(frozen=True)
@@ -183,6 +235,17 @@ class Domain:
     def symbols(self) -> tuple[sp.Symbol, ...]:
         """The symbols, in the order they were given."""
         return tuple(symbol for symbol, _ in self.intervals)
+
+    @property
+    def symmetric(self) -> frozenset[sp.MatrixSymbol]:
+        """The matrices that are symmetric by a condition."""
+        return frozenset(condition.matrix for condition in self.conditions if isinstance(condition, Symmetric))
+
+    @property
+    def covariances(self) -> frozenset[sp.MatrixSymbol]:
+        """The matrices among the symmetric ones that are positive semidefinite by a condition."""
+        conditions = (c for c in self.conditions if isinstance(c, Symmetric) and c.is_covariance)
+        return frozenset(condition.matrix for condition in conditions)
 
     def interval(self, symbol: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
         """The two ends for a symbol.
@@ -315,11 +378,8 @@ class Domain:
         point: Point = {}
         for symbol, (low, high) in self.intervals:
             for _ in range(5):
-                value = (
-                    _generic_integer(low, high, rng)
-                    if symbol.is_integer
-                    else _generic_rational(*_usable_ends(symbol, low, high), rng)
-                )
+                ends = _usable_ends(symbol, low, high)
+                value = _generic_integer(*ends, rng) if symbol.is_integer else _generic_rational(*ends, rng)
                 if value not in point.values() and -value not in point.values():
                     break
             point[symbol] = value

@@ -19,6 +19,7 @@ from theory.statement import Identity, Inequality, Limit, Statement
 
 from .building import build, shape_of
 from .limits import FormulaError, Limits
+from .sentences import is_sentence, read_sentence
 from .tex import LatexReader, is_latex
 from .text import TextReader
 from .tree import Node
@@ -71,6 +72,9 @@ def read(
     if len(text) > limits.characters:
         raise FormulaError(f"expected at most {limits.characters} characters, got {len(text)}", 0, text[:1])
     vocabulary = symbols if isinstance(symbols, Vocabulary) else Vocabulary(symbols)
+    if statement and not latex and "\\" not in text and is_sentence(text):
+        found = read_sentence(text, vocabulary, limits)
+        return Reading(found.statement, found.nodes, found.work, found.effort)
     reader_type = LatexReader if (is_latex(text) if latex is None else latex) else TextReader
     reader = reader_type(text, vocabulary, limits)
     try:
@@ -118,7 +122,7 @@ def read_latex(text: str, symbols: Symbols, limits: Limits = DEFAULT) -> sp.Basi
 
 
 def read_statement(text: str, symbols: Symbols, latex: bool | None = None, limits: Limits = DEFAULT) -> Statement:
-    """The statement a text stands for: an identity, an inequality or a limit.
+    """The statement a text stands for: an identity, an inequality, a limit, or one of the `sentences`.
 
     >>> x = sp.Symbol("x", real=True)
     >>> read_statement("(x + 1)^2 = x^2 + 2*x + 1", [x]).text()

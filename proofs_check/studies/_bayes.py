@@ -507,6 +507,7 @@ class BayesExcess(sp.Function):
 
 def _ball_of_excess(L: arb, m: arb, gamma: arb, sigma: arb, d: arb) -> arb:
     """The excess at thin balls; nan for wide ones."""
+    L, m, gamma, sigma, d = (arb(x) for x in (L, m, gamma, sigma, d))  # numbers of the formula come as integers
     length, dimension = L.unique_fmpz(), d.unique_fmpz()
     is_equal = gamma.is_exact() and sigma.is_exact() and gamma == sigma
     thin = all(x.is_exact() or x.rel_accuracy_bits() > ctx.prec - 20 for x in (m, gamma, sigma))
