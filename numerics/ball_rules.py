@@ -28,10 +28,12 @@ from flint import acb, arb, arb_mat, fmpq, fmpz
 from sympy.core.function import AppliedUndef
 from sympy.matrices.expressions.matexpr import MatrixElement
 
+from theory.softmax_moments import SoftmaxMoment
 from theory.special import BivariateNormalCDF, NormalCDF, OwenT
 from theory.variables import Dot
 
 from .envelopes import NoBallRule
+from .softmax_moments import softmax_moment_ball
 from .special import bivariate_normal_cdf_ball, normal_cdf_ball, owens_t_ball
 
 __all__ = [
@@ -472,6 +474,7 @@ REAL_RULES: dict[type, Function] = {
     sp.erfcinv: _method("erfcinv"),
     sp.loggamma: _method("lgamma"),
     sp.polygamma: _polygamma,
+    SoftmaxMoment: softmax_moment_ball,
     Dot: _dot,
     sp.Trace: _trace,
     sp.Determinant: lambda matrix: matrix.det(),

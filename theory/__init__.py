@@ -37,6 +37,7 @@ from .variables import (  # isort: skip
     gaussians,
     quad,
 )
+from .softmax_moments import SoftmaxMoment, softmax_sum  # isort: skip
 from .gaussian import InfiniteExpectation, NoClosedForm  # isort: skip
 from .wick import matrix_expectation  # isort: skip
 from .matrix_gradient import matrix_gradient  # isort: skip
@@ -86,6 +87,7 @@ __all__ = [
     "OwenT",
     "PointwiseAttention",
     "Risk",
+    "SoftmaxMoment",
     "Statement",
     "Stationary",
     "StationaryCount",
@@ -124,6 +126,7 @@ __all__ = [
     "reduces_to_zero",
     "rho",
     "sigma",
+    "softmax_sum",
     "spectral_stationary_points",
     "squared_error",
     "theta",
