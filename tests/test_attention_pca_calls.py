@@ -207,7 +207,7 @@ def test_descent_finds_no_other_points():
 
 
 def test_too_many_families_are_refused():
-    with pytest.raises(ValueError, match="at most 4,096 families.*lower the rank"):
+    with pytest.raises(ValueError, match=r"at most 4,096 families.*lower the rank"):
         stationary_points_at(np.diag(np.arange(1.0, 65)), 3)
     assert len(stationary_points_at(np.eye(64), 3)) == 4
 

@@ -127,9 +127,10 @@ def stationary_points_at(
 ) -> list[StationaryFamily]:
     """All stationary points of the risk of a tied linear head, V = I, B = WWᵀ, W of shape (d, rank).
 
-    Each is a subset of at most `rank` eigenvectors of Σ with eigenvalue s_i > 0, each shrunk by its ν_i. At n = ∞, and for
-    a fresh query, every such subset is one. With the query inside, ν_i depends on the whole subset, and those are
-    listed for which all ν_i are positive. Directions in which Σ vanishes change nothing and are in no subset.
+    Each is a subset of at most `rank` eigenvectors of Σ with eigenvalue s_i > 0, each shrunk by its ν_i. At n = ∞,
+    and for a fresh query, every such subset is one. With the query inside, ν_i depends on the whole subset, and
+    those are listed for which all ν_i are positive. Directions in which Σ vanishes change nothing and are in no
+    subset.
 
     Args:
         Sigma: d × d covariance. Eigenvalues that differ by at most 10·d·ε·‖Σ‖ are taken to be equal.

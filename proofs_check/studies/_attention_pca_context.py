@@ -1,8 +1,9 @@
 """Claims on attention PCA in context, on the law of the trained layer, and on softmax with finite prompts.
 
-**In context** every prompt has its own covariance, Wishart with ν degrees of freedom and mean Σ. One head of rank one finds
-the leading eigenvector of the mean for every gap: the gradient is (c₁ + c₂Σ)Σu with c₁ > 0 wherever c₂ = 0, so that
-u is an eigenvector, and the gain grows with its eigenvalue. There is no threshold below which a spike is lost.
+**In context** every prompt has its own covariance, Wishart with ν degrees of freedom and mean Σ. One head of rank
+one finds the leading eigenvector of the mean for every gap: the gradient is (c₁ + c₂Σ)Σu with c₁ > 0 wherever c₂ =
+0, so that u is an eigenvector, and the gain grows with its eigenvalue. There is no threshold below which a spike is
+lost.
 
 **The law of the layer.** At n = ∞ it maps N(0, Σ) to N(0, P_kΣP_k), the nearest law on k dimensions:
 
@@ -15,6 +16,8 @@ logistic function, and against the literal layer for more: `…_is_the_mean_of_t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import sympy as sp
 from hypothesis import strategies as st
@@ -23,7 +26,7 @@ from proofs_check.certified import CertifiedNumerics
 from proofs_check.claim import Claim, claim
 from proofs_check.property_based import PropertyBasedAgreement
 from proofs_check.symbolic import SymbolicIdentity
-from theory import Agreement, Domain, Expectation, Limit, dot, equal, gaussians, matrix_gradient, quad
+from theory import Agreement, Domain, Expectation, GaussianMatrix, Limit, dot, equal, gaussians, matrix_gradient, quad
 from theory.notation import d
 
 from ._attention_pca_calls import risk_at
@@ -68,8 +71,9 @@ def along(c1: sp.Expr, c2: sp.Expr) -> sp.Expr:
 
 @claim(on=EVERYWHERE, by=PROOF, source=DERIVED)
 def gradient_of_one_direction():
-    """∇R = (c₁ + c₂Σ)Σu; n = ∞: c₁ = r, c₂ = p − 2; fresh query: c₁ = (1 + 1/n)r + 2tp/n, c₂ = (1 + 1/n)p − 2. As c₁ > 0,
-    c₁ + c₂s = 0 holds for one eigenvalue s at most: a stationary u ≠ 0 is an eigenvector, in every dimension."""
+    """∇R = (c₁ + c₂Σ)Σu; n = ∞: c₁ = r, c₂ = p − 2; fresh query: c₁ = (1 + 1/n)r + 2tp/n, c₂ = (1 + 1/n)p − 2. As
+    c₁ > 0, c₁ + c₂s = 0 holds for one eigenvalue s at most: a stationary u ≠ 0 is an eigenvector, in every
+    dimension."""
     found = [slope_at_one(risk.expr) for risk in (mean_field_risk(), fresh_risk())]
     expected = [along(q, p - 2), along((1 + 1 / n) * q + 2 * trace * p / n, (1 + 1 / n) * p - 2)]
     return equal([rooted(x) for x in found], [rooted(x) for x in expected])
@@ -105,8 +109,8 @@ CONTEXT = Domain({pp: (Q(1, 10), 2), rr: (Q(1, 10), 4), t: (Q(1, 2), 20), nu: (1
 
 @claim(on=CONTEXT, by=EXACT, source=DERIVED)
 def only_eigenvectors_in_context():
-    """Where c₂ = 0, that is p = 2ν(ν+1)/((ν+2)(ν+3)), c₁ = (ν+2)(ν+3)r/ν² + 2t(ν−1)/(ν(ν+3)) > 0, for ν = 1 too: stationary points
-    are eigenvectors of the mean covariance and nothing else."""
+    """Where c₂ = 0, that is p = 2ν(ν+1)/((ν+2)(ν+3)), c₁ = (ν+2)(ν+3)r/ν² + 2t(ν−1)/(ν(ν+3)) > 0, for ν = 1 too:
+    stationary points are eigenvectors of the mean covariance and nothing else."""
     c1 = (nu + 2) / nu**2 * ((nu + 3) * rr + 2 * t * pp) - 2 * t / nu
     at = 2 * nu * (nu + 1) / ((nu + 2) * (nu + 3))
     return equal(c1.subs(pp, at), (nu + 2) * (nu + 3) * rr / nu**2 + 2 * t * (nu - 1) / (nu * (nu + 3)))
@@ -124,8 +128,8 @@ POINT = Domain({**dict(CONTEXT.intervals), nu1: (Q(1, 10), 1)})
 
 @claim(on=POINT, by=EXACT, source=DERIVED)
 def shrinkage_in_context():
-    """λ‖μ‖²s_i = ν((ν+1)s_i + t)/((ν+2)((ν+3)s_i + t)) is the stationary length in context at n = ∞, and the risk there is
-    ½[t − ((ν+1)s_i + t)²/((ν+2)((ν+3)s_i + t))]."""
+    """λ‖μ‖²s_i = ν((ν+1)s_i + t)/((ν+2)((ν+3)s_i + t)) is the stationary length in context at n = ∞, and the risk
+    there is ½[t − ((ν+1)s_i + t)²/((ν+2)((ν+3)s_i + t))]."""
     along = along_an_eigenvector(wishart_risk().expr)
     (length,) = sp.solve(along.diff(nu1), nu1)
     gain = ((nu + 1) * s1 + t) ** 2 / ((nu + 2) * ((nu + 3) * s1 + t))
@@ -199,8 +203,8 @@ PROJECTION = Domain(
 
 @claim(on=PROJECTION, by=EXACT, source="elementary: the Bures distance of commuting covariances")
 def distance_to_the_output():
-    """W₂² = tr Σ + tr PΣP − 2 tr (Σ^{1/2}PΣPΣ^{1/2})^{1/2} is Σ_{i > k} s_i for P on the first k eigenvectors, where the root is ΣP;
-    and it is 2R at the minimum. Shown for k = 2 of four."""
+    """W₂² = tr Σ + tr PΣP − 2 tr (Σ^{1/2}PΣPΣ^{1/2})^{1/2} is Σ_{i > k} s_i for P on the first k eigenvectors,
+    where the root is ΣP; and it is 2R at the minimum. Shown for k = 2 of four."""
     Sigma, P = sp.diag(*eigenvalues), sp.diag(1, 1, 0, 0)
     half = sp.diag(*(sp.sqrt(s) for s in eigenvalues))
     root = Sigma * P
@@ -216,8 +220,9 @@ def distance_to_the_output():
 
 @claim(on=PROJECTION, by=EXACT, source="Ky Fan (1949); elementary")
 def no_law_on_fewer_dimensions_is_nearer():
-    """Σ_{i ≤ k} s_i − Σ a_i s_i = Σ_{i ≤ k}(1 − a_i)(s_i − s_k) + Σ_{i > k} a_i(s_k − s_i) for Σ a_i = k: a law on a subspace is at
-    least at the distance of the projection on it, tr Σ − Σ a_i s_i with a_i = ‖Pu_i‖² in [0, 1]. Shown for k = 2 of four."""
+    """Σ_{i ≤ k} s_i − Σ a_i s_i = Σ_{i ≤ k}(1 − a_i)(s_i − s_k) + Σ_{i > k} a_i(s_k − s_i) for Σ a_i = k: a law on
+    a subspace is at least at the distance of the projection on it, tr Σ − Σ a_i s_i with a_i = ‖Pu_i‖² in [0, 1].
+    Shown for k = 2 of four."""
     s, a = eigenvalues, (*weights[:3], 2 - sum(weights[:3]))
     gap = sum((1 - a[i]) * (s[i] - s[1]) for i in range(2)) + sum(a[i] * (s[1] - s[i]) for i in range(2, 4))
     return equal(s[0] + s[1] - sum(x * y for x, y in zip(a, s, strict=True)), gap)
@@ -230,7 +235,8 @@ NEARBY = Domain({s: (Q(1, 10), 3), kappa: (Q(1, 10), 5), x: (-2, 2)})
 
 @claim(on=NEARBY, by=EXACT, source="elementary: completing the square")
 def attention_by_distance_shrinks():
-    """L2 attention, weights e^{−κ(x − y)²/2} and V = 1, maps x to sκ/(1 + sκ) x for tokens y ~ N(0, s) in one dimension."""
+    """L2 attention, weights e^{−κ(x − y)²/2} and V = 1, maps x to sκ/(1 + sκ) x for tokens y ~ N(0, s) in one
+    dimension."""
     (y,) = gaussians("y", covariance=[[s]])
     weight = sp.exp(-kappa * (x - y) ** 2 / 2)
     return equal(Expectation(weight * y), Expectation(weight) * (s * kappa / (1 + s * kappa) * x))
@@ -238,8 +244,8 @@ def attention_by_distance_shrinks():
 
 @claim(on=NEARBY, by=PROOF, source=DERIVED)
 def attention_by_distance_never_arrives():
-    """Its share of the risk, ½s(1 − sκ/(1 + sκ))² for a direction it uses, tends to zero as κ → ∞ and is zero for no κ: PCA is an
-    infimum and no minimum."""
+    """Its share of the risk, ½s(1 − sκ/(1 + sκ))² for a direction it uses, tends to zero as κ → ∞ and is zero for
+    no κ: PCA is an infimum and no minimum."""
     return Limit(s * (1 - s * kappa / (1 + s * kappa)) ** 2 / 2, kappa, sp.oo, 0)
 
 
@@ -280,12 +286,12 @@ def power_of_softmax_with_two_tokens():
 formula = sp.Symbol("R_softmax", real=True)
 
 
-def _formula(**model: object) -> dict[str, float]:
+def _formula(**model: Any) -> dict[str, float]:
     """The risk by one-dimensional integrals."""
     return {"R_softmax": risk_at(**{**model, "attention": "softmax"})}
 
 
-def _bound(Sigma: np.ndarray, V: np.ndarray, n: int, **_: object) -> float:
+def _bound(Sigma: np.ndarray, V: np.ndarray, n: int, **_: Any) -> float:
     """E loss² ≤ 2E‖x‖⁴ + 2E‖out‖⁴, and ‖out‖⁴ ≤ Σ p_i‖Vx_i‖⁴ ≤ Σ_i ‖Vx_i‖⁴ as the norm is convex and p_i ≤ 1."""
     fourth = [np.trace(C) ** 2 + 2 * np.trace(C @ C) for C in (Sigma, V @ Sigma @ V.T)]
     return float(2 * fourth[0] + 2 * n * fourth[1])
@@ -305,8 +311,8 @@ def _bound(Sigma: np.ndarray, V: np.ndarray, n: int, **_: object) -> float:
     source=DERIVED,
 )
 def risk_of_softmax_is_the_mean_of_the_model():
-    """The risk of softmax attention with a finite prompt and a fresh query, by one-dimensional integrals, is the mean loss of
-    the layer drawn token by token in R^d."""
+    """The risk of softmax attention with a finite prompt and a fresh query, by one-dimensional integrals, is the
+    mean loss of the layer drawn token by token in R^d."""
     return Agreement(formula)
 
 

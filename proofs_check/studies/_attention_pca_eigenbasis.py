@@ -111,7 +111,7 @@ def eigenbasis(query: str) -> Eigenbasis:
     rows, columns = HEAD.shape
     slope = at_axes(gradient_in(query, W))
     places = [(i, c) for i in range(rows) for c in range(columns)]
-    entries = {}
+    entries: dict[tuple, sp.Expr] = {}
     for place in places:
         direction = sp.zeros(rows, columns)
         direction[place] = 1

@@ -1,8 +1,9 @@
 """Claims on heads with several factors: K and Q untied, V trained too; the nuclear norm, and which directions survive.
 
-**K and Q untied, V = I.** In Y = (ΣΓ)^{1/2}BΣ^{1/2} the risk is ½‖Y − A‖² plus a constant, A = Γ^{−1/2}Σ (claims on the risks).
-For B = KᵀQ the gradients are ∇_K = Q(∇_B)ᵀ and ∇_Q = K∇_B, so that at a stationary point Yᵀ(Y − A) = 0 and
-(Y − A)Yᵀ = 0. Then Y commutes with A², hence with A and Σ, and Y² = YA: Y = AP with P a projector on eigenvectors.
+**K and Q untied, V = I.** In Y = (ΣΓ)^{1/2}BΣ^{1/2} the risk is ½‖Y − A‖² plus a constant, A = Γ^{−1/2}Σ (claims on
+the risks). For B = KᵀQ the gradients are ∇_K = Q(∇_B)ᵀ and ∇_Q = K∇_B, so that at a stationary point Yᵀ(Y − A) = 0
+and (Y − A)Yᵀ = 0. Then Y commutes with A², hence with A and Σ, and Y² = YA: Y = AP with P a projector on
+eigenvectors.
 
 **V, K, Q all trained, n = ∞.** With M = VΣKᵀQ the two identities below give (I − M)ΣMᵀ = 0 and Mᵀ(I − M) = 0, so M is
 symmetric, a projector, and commutes with Σ. The origin is a saddle of third order: no Hessian sees it.
@@ -64,8 +65,8 @@ def gradients_of_the_factors():
 
 @claim(on=EVERYWHERE, by=PROOF, source=DERIVED)
 def truncations_commute():
-    """For symmetric A, with E₁ = Yᵀ(Y − A) and E₂ = (Y − A)Yᵀ: A²Y − YA² = (E₂ᵀ − E₂)A + A(E₁ − E₁ᵀ). So where both vanish
-    Y commutes with A²."""
+    """For symmetric A, with E₁ = Yᵀ(Y − A) and E₂ = (Y − A)Yᵀ: A²Y − YA² = (E₂ᵀ − E₂)A + A(E₁ − E₁ᵀ). So where both
+    vanish Y commutes with A²."""
     symmetric = A + A.T
     first, second = Y.T * (Y - symmetric), (Y - symmetric) * Y.T
     square = symmetric * symmetric
@@ -81,8 +82,8 @@ M = V * S * K.T * queries
 
 @claim(on=EVERYWHERE, by=PROOF, source=f"{DERIVED}; cf. Baldi, Hornik (1989)")
 def stationary_maps_are_projectors():
-    """(∇_V R)Vᵀ = −(I − M)ΣMᵀ and Qᵀ∇_Q R = −Mᵀ(I − M)Σ. Where both vanish and Σ > 0, M = MᵀM is symmetric, a projector,
-    and commutes with Σ: M = Σ_I u_i u_iᵀ with |I| ≤ k, and R = ½ Σ_{i ∉ I} s_i."""
+    """(∇_V R)Vᵀ = −(I − M)ΣMᵀ and Qᵀ∇_Q R = −Mᵀ(I − M)Σ. Where both vanish and Σ > 0, M = MᵀM is symmetric, a
+    projector, and commutes with Σ: M = Σ_I u_i u_iᵀ with |I| ≤ k, and R = ½ Σ_{i ∉ I} s_i."""
     expr = mean_field_risk().expr.xreplace({B: K.T * queries}).doit()
     in_value, in_query = (matrix_gradient(expr, parameter, known=KNOWN) for parameter in (V, queries))
     return equal(
@@ -96,8 +97,8 @@ epsilon = sp.Symbol("varepsilon", real=True)
 
 @claim(on=EVERYWHERE, by=PROOF, source=DERIVED)
 def the_origin_is_a_saddle_of_third_order():
-    """R(εV, εK, εQ) = ½t − ε³ tr VΣKᵀQΣ + ½ε⁶ tr MΣMᵀ: at V = K = Q = 0 the Hessian is zero, a saddle but no strict one; the
-    cubic term takes both signs."""
+    """R(εV, εK, εQ) = ½t − ε³ tr VΣKᵀQΣ + ½ε⁶ tr MΣMᵀ: at V = K = Q = 0 the Hessian is zero, a saddle but no strict
+    one; the cubic term takes both signs."""
     expr = mean_field_risk().expr.xreplace({V: epsilon * V, B: epsilon**2 * K.T * queries}).doit()
     expected = (tr(S) + epsilon**6 * tr(M * S * M.T)) / 2 - epsilon**3 * tr(V * S * K.T * queries * S)
     return equal(rooted(expr), rooted(expected))
@@ -110,8 +111,8 @@ def the_origin_is_a_saddle_of_third_order():
     expected="refuted",
 )
 def the_origin_is_a_strict_saddle():
-    """With V, K and Q all trained the Hessian at the origin has a negative eigenvalue: along V = K = Q = ε in one dimension
-    with Σ = 1 the second derivative of R at ε = 0 is negative."""
+    """With V, K and Q all trained the Hessian at the origin has a negative eigenvalue: along V = K = Q = ε in one
+    dimension with Σ = 1 the second derivative of R at ε = 0 is negative."""
     weights = {V: [[epsilon]], B: [[epsilon**2]], S: [[1]]}
     explicit = {symbol: sp.ImmutableMatrix(matrix) for symbol, matrix in weights.items()}
     expr = mean_field_risk().expr.xreplace(explicit | {d: sp.Integer(1)}).doit()
@@ -120,8 +121,9 @@ def the_origin_is_a_strict_saddle():
 
 @claim(on=EVERYWHERE, by=PROOF, source=DERIVED)
 def heads_that_do_nothing_do_not_see_the_rest():
-    """Nor is the origin alone in this: at M = VΣB with a part of V, K, Q that is all zero, changing that part by ε, V₁ and
-    ε²B₁ with VΣB₁ = V₁ΣB = 0, moves R by −ε³ tr V₁ΣB₁Σ(I − M)ᵀ + ½ε⁶ tr V₁ΣB₁Σ(V₁ΣB₁)ᵀ: nothing of second order."""
+    """Nor is the origin alone in this: at M = VΣB with a part of V, K, Q that is all zero, changing that part by ε,
+    V₁ and ε²B₁ with VΣB₁ = V₁ΣB = 0, moves R by −ε³ tr V₁ΣB₁Σ(I − M)ᵀ + ½ε⁶ tr V₁ΣB₁Σ(V₁ΣB₁)ᵀ: nothing of second
+    order."""
     V1, B1 = sp.MatrixSymbol("V_1", d, d), sp.MatrixSymbol("B_1", d, d)
     # M(ε) = VΣB + ε³V₁ΣB₁ when the two mixed products vanish
     old, new = V * S * B, V1 * S * B1
@@ -135,8 +137,8 @@ def heads_that_do_nothing_do_not_see_the_rest():
 
 @claim(on=EVERYWHERE, by=PROOF, source=DERIVED)
 def training_the_values_is_a_problem_with_a_nuclear_norm():
-    """R = ½‖T − Y‖² + ‖Y‖²/(2n) + ‖P‖²‖Z‖²/(2n) for Σ = TTᵀ, P = VT, Z = TᵀBT, Y = PZ; the least of the last term over all
-    factors of Y is ‖Y‖_*²/(2n)."""
+    """R = ½‖T − Y‖² + ‖Y‖²/(2n) + ‖P‖²‖Z‖²/(2n) for Σ = TTᵀ, P = VT, Z = TᵀBT, Y = PZ; the least of the last term
+    over all factors of Y is ‖Y‖_*²/(2n)."""
     parts = {V: P * sp.Inverse(T), B: sp.Inverse(T).T * Z * sp.Inverse(T), S: T * T.T}
     derived = fresh_risk().expr.xreplace(parts).doit()
     product = P * Z
@@ -145,9 +147,9 @@ def training_the_values_is_a_problem_with_a_nuclear_norm():
 
 @claim(on=EVERYWHERE, by=PROOF, source=DERIVED)
 def factors_are_singular_vectors():
-    """With E = T − (1 + 1/n)Y, symmetric T, and the gradients g_P, g_Z: EEᵀP − (‖P‖²‖Z‖²/n²)P = −(‖P‖²/n)g_P − E g_Zᵀ. So
-    the columns of a stationary P are singular vectors of E with one singular value θ = ‖P‖‖Z‖/n, and
-    T = (I + (n+1)PPᵀ/‖P‖²)E: all commute with Σ."""
+    """With E = T − (1 + 1/n)Y, symmetric T, and the gradients g_P, g_Z: EEᵀP − (‖P‖²‖Z‖²/n²)P = −(‖P‖²/n)g_P − E
+    g_Zᵀ. So the columns of a stationary P are singular vectors of E with one singular value θ = ‖P‖‖Z‖/n, and T =
+    (I + (n+1)PPᵀ/‖P‖²)E: all commute with Σ."""
     root = T + T.T
     risk = squared(root - P * Z) / 2 + squared(P * Z) / (2 * n) + squared(P) * squared(Z) / (2 * n)
     E = root - (1 + 1 / n) * P * Z
@@ -162,10 +164,10 @@ number = sp.Symbol("c", real=True)
 
 @claim(on=EVERYWHERE, by=PROOF, source=DERIVED)
 def excess_over_the_best():
-    """Let Y* and G satisfy T = (1 + 1/n)Y* + (τ/n)G with τ = tr GᵀY*, as they do for G a subgradient of the nuclear norm at Y*.
-    Then for F(Y, c) = ½‖T − Y‖² + ‖Y‖²/(2n) + c²/(2n), all Y and numbers c,
-    F(Y, c) − F(Y*, τ) = ½(1 + 1/n)‖Y − Y*‖² + (c − τ)²/(2n) + (τ/n)(c − tr GᵀY),
-    and c = ‖P‖‖Z‖ ≥ ‖Y‖_* ≥ tr GᵀY for ‖G‖ ≤ 1: Y* is the global minimum."""
+    """Let Y* and G satisfy T = (1 + 1/n)Y* + (τ/n)G with τ = tr GᵀY*, as they do for G a subgradient of the nuclear
+    norm at Y*. Then for F(Y, c) = ½‖T − Y‖² + ‖Y‖²/(2n) + c²/(2n), all Y and numbers c, F(Y, c) − F(Y*, τ) = ½(1 +
+    1/n)‖Y − Y*‖² + (c − τ)²/(2n) + (τ/n)(c − tr GᵀY), and c = ‖P‖‖Z‖ ≥ ‖Y‖_* ≥ tr GᵀY for ‖G‖ ≤ 1: Y* is the global
+    minimum."""
     tau = tr(G.T * best)
     target = (1 + 1 / n) * best + (tau / n) * G
 
@@ -186,8 +188,8 @@ KEPT = Domain({root_i: (sp.Rational(1, 10), 3), total: (1, 5), r: (1, 6), n: (1,
 
 @claim(on=KEPT, by=EXACT, source=DERIVED)
 def values_of_the_directions_that_are_kept():
-    """y_i = (√s_i − T/n)/(1 + 1/n) with T/n = Σ_I √s_j/(n + 1 + |I|): then (1 + 1/n)y_i + T/n = √s_i, Σ_I y_i = T, and y_i > 0
-    exactly when √s_i(n + 1 + |I|) > Σ_I √s_j."""
+    """y_i = (√s_i − T/n)/(1 + 1/n) with T/n = Σ_I √s_j/(n + 1 + |I|): then (1 + 1/n)y_i + T/n = √s_i, Σ_I y_i = T,
+    and y_i > 0 exactly when √s_i(n + 1 + |I|) > Σ_I √s_j."""
     y = (root_i - level) / (1 + 1 / n)
     summed = (total - r * level) / (1 + 1 / n)
     return equal(
@@ -213,8 +215,8 @@ def weights_of_two(extra: sp.Expr = sp.S.Zero) -> dict:
 
 @claim(on=ROOTS, by=EXACT, source=DERIVED)
 def the_best_weights_are_stationary():
-    """V = Σ_I √(y_i/s_i) u_iu_iᵀ, B = Σ_I (√y_i/s_i) u_iu_iᵀ is a stationary point of the derived risk in all of V and B; for
-    d = 3, |I| = 2."""
+    """V = Σ_I √(y_i/s_i) u_iu_iᵀ, B = Σ_I (√y_i/s_i) u_iu_iᵀ is a stationary point of the derived risk in all of V
+    and B; for d = 3, |I| = 2."""
     slopes = [matrix_gradient(fresh_risk().expr, parameter, known=KNOWN) for parameter in (V, B)]
     found = [sp.ImmutableMatrix(slope.xreplace(weights_of_two()).doit()) for slope in slopes]
     entries = [entry for matrix in found for entry in matrix]
@@ -231,16 +233,18 @@ def risk_of_the_best_weights():
 
 @claim(on=ROOTS, by=EXACT, source=DERIVED)
 def a_direction_is_worth_adding_above_the_level():
-    """Adding ε in an unused direction, balanced in V and B, changes the risk by −ε²(√s_j − T/n) to second order: a subset that
-    leaves out a direction with √s_j > T/n is a strict saddle, and otherwise it is the global minimum."""
+    """Adding ε in an unused direction, balanced in V and B, changes the risk by −ε²(√s_j − T/n) to second order: a
+    subset that leaves out a direction with √s_j > T/n is a strict saddle, and otherwise it is the global
+    minimum."""
     found = fresh_risk().expr.xreplace(weights_of_two(epsilon)).doit()
     return equal(found.diff(epsilon, 2).subs(epsilon, 0) / 2, LEVEL - q3)
 
 
 @claim(on=KEPT, by=EXACT, source=DERIVED)
 def each_direction_above_the_level_pays():
-    """The gain Σ_I √s_i y_i = [Σ_I s_i − (Σ_I √s_i)²/(n+1+|I|)]/(1 + 1/n) grows with each √s_i at the rate 2y_i, and by
-    ((n+1+|I|)√s_j − Σ_I √s_i)²/((1 + 1/n)(n+1+|I|)(n+2+|I|)) when j is added: K and Q of rank k keep the first min(k, r)."""
+    """The gain Σ_I √s_i y_i = [Σ_I s_i − (Σ_I √s_i)²/(n+1+|I|)]/(1 + 1/n) grows with each √s_i at the rate 2y_i,
+    and by ((n+1+|I|)√s_j − Σ_I √s_i)²/((1 + 1/n)(n+1+|I|)(n+2+|I|)) when j is added: K and Q of rank k keep the
+    first min(k, r)."""
 
     def gain(total, squares, size):
         return (squares - total**2 / (n + 1 + size)) / (1 + 1 / n)
@@ -258,8 +262,8 @@ def each_direction_above_the_level_pays():
 
 @claim(on=EVERYWHERE, by=EXACT, source=DERIVED)
 def two_directions_of_five():
-    """For eigenvalues 4, 1, 1/4, 1/25, 1/100 and n = 2 the trained layer keeps two directions, y = (14/15, 4/15), and has the
-    risk 19/12; the third has √s₃ = 1/2 below T/n = 3/5."""
+    """For eigenvalues 4, 1, 1/4, 1/25, 1/100 and n = 2 the trained layer keeps two directions, y = (14/15, 4/15),
+    and has the risk 19/12; the third has √s₃ = 1/2 below T/n = 3/5."""
     roots = [sp.Integer(2), sp.Integer(1), sp.Rational(1, 2), sp.Rational(1, 5), sp.Rational(1, 10)]
     kept = [x.subs({q1: 2, q2: 1, n: 2}) for x in KEEP]
     values = sp.diag(*(sp.sqrt(y) / q for y, q in zip(kept, roots, strict=False)), 0, 0, 0)

@@ -1,6 +1,6 @@
-"""Claims on tied heads B = WWᵀ, V = I: all stationary points, the spectrum of the Hessian, the order of the risks, descent.
+"""Claims on tied heads, B = WWᵀ and V = I: all stationary points, their Hessians, the order of the risks, descent.
 
-Let N = Σ^{1/2}WWᵀΣ^{1/2}, Γ = (1 + 1/n)Σ + (t/n)I with eigenvalues γ_i, D = n² + 3n + 4. The results, for every d and k:
+Let N = Σ^{1/2}WWᵀΣ^{1/2}, Γ = (1 + 1/n)Σ + (t/n)I with eigenvalues γ_i, D = n² + 3n + 4. For every d and k:
 
     fresh query      N = Σ_{i ∈ I} ν_i u_i u_iᵀ, any I with |I| ≤ k,  ν_i = s_i/γ_i,  R_I = ½[t − Σ_I s_i²/γ_i]
     n = ∞            the same with ν_i = 1, γ_i = s_i
@@ -8,15 +8,15 @@ Let N = Σ^{1/2}WWᵀΣ^{1/2}, Γ = (1 + 1/n)Σ + (t/n)I with eigenvalues γ_i, 
                      R_I = ½[t − Σ_I ν_i((1 + 1/n)s_i + t/n)]
 
 The minimum is the leading subset; every other stationary point is a strict saddle, of which the claims give the
-direction. How the claims make up the proof:
+direction. How they make up the proof:
 
 1. *N commutes with Σ.* In an eigenbasis of N the equation ∇R = 0 has the entries of `…_in_the_eigenbasis_of_n`. Off the
    diagonal they are Σ_αβ ν_β times a bracket. For a fresh query the bracket is never zero, by `the_bracket_…_fresh`.
    With the query inside, it vanishing makes the two diagonal equations contradict each other unless ν_α = ν_β, by
    `the_bracket_…_inside` and `…_against_a_zero`. So Σ_αβ = 0 unless ν_α = ν_β.
-2. *Which ν.* The diagonal entries: one linear equation for each i in I. With the query inside the system has the solution
-   of `shrinkage_with_the_query_inside`, where c > 0 because f(w) = w²/(Dw + n + 1) is convex, so that
-   Σ f(s_i/t) ≤ f(1), and `every_subset_is_stationary`; hence A > 0 and all ν_i > 0.
+2. *Which ν.* The diagonal entries: one linear equation for each i in I. With the query inside they have the solution
+   of `shrinkage_with_the_query_inside`. There c > 0, because f(w) = w²/(Dw + n + 1) is convex and zero at 0, so that
+   Σ f(s_i/t) ≤ f(1) < (n + 1)⁻², by `every_subset_is_stationary`; hence A > 0 and all ν_i > 0.
 3. *Nature and order.* The blocks of `Eigenbasis`.
 
 For rank one and small d `CertifiedZeros` counts the stationary points with no use of any of this.
@@ -124,8 +124,8 @@ def stationarity_matrix(query: str) -> sp.Matrix:
 
 @claim(on=MIXED, by=EXACT, source=DERIVED)
 def stationarity_in_the_eigenbasis_of_n_fresh():
-    """∇R = 0 reads, in an eigenbasis of N with a = 1 + 1/n, b = t/n: Σ_αβ ν_β[a(ν_α + ν_β) − 2] = 0 off the diagonal, and
-    2ν_α[(aΣ_αα + b)ν_α − Σ_αα] = 0 on it."""
+    """∇R = 0 reads, in an eigenbasis of N with a = 1 + 1/n, b = t/n: Σ_αβ ν_β[a(ν_α + ν_β) − 2] = 0 off the
+    diagonal, and 2ν_α[(aΣ_αα + b)ν_α − Σ_αα] = 0 on it."""
     a, b = 1 + 1 / n, t / n
     found = stationarity_matrix("fresh")
     bracket = a * (nu_a + nu_b) - 2
@@ -189,8 +189,8 @@ def the_bracket_is_not_zero_inside():
 
 @claim(on=MIXED, by=EXACT, source=DERIVED)
 def the_bracket_against_a_zero():
-    """Where the bracket vanishes with ν_α = 0, the diagonal equation of β reads
-    ½Dν_βΣ_ββ + tν_β(n+2)(n−1)/(2(n+1)) + (n+1)σ = 0, a sum of terms of which none is negative and the first is positive."""
+    """Where the bracket vanishes with ν_α = 0, the diagonal equation of β reads ½Dν_βΣ_ββ + tν_β(n+2)(n−1)/(2(n+1))
+    + (n+1)σ = 0, a sum of terms of which none is negative and the first is positive."""
     vanishing = {tau: sp.solve(bracket(0, nu_b), tau)[0]}
     return equal(
         diagonal(S22, nu_b).subs(vanishing),
@@ -203,8 +203,8 @@ def the_bracket_against_a_zero():
 
 @claim(on=POINT, by=EXACT, source=f"{DERIVED}; for n = ∞ Baldi, Hornik (1989) and {PAPER}")
 def shrinkage_with_a_fresh_query():
-    """A direction that is used has ν_i = s_i/γ_i, γ_i = (1 + 1/n)s_i + t/n, whatever the others do; at n = ∞ ν_i = 1, and
-    M is the projector on the subset."""
+    """A direction that is used has ν_i = s_i/γ_i, γ_i = (1 + 1/n)s_i + t/n, whatever the others do; at n = ∞ ν_i =
+    1, and M is the projector on the subset."""
     return equal([nu_at("fresh"), nu_at("mean field")], [s1 / gamma(s1), 1])
 
 
@@ -302,8 +302,8 @@ def at_fresh(expr: sp.Expr) -> sp.Expr:
 
 @claim(on=POINT, by=EXACT, source=DERIVED)
 def spectrum_of_the_hessian_with_a_fresh_query():
-    """−2s_j² for each unused column and j outside; s_j(s_i − s_j)((1+1/n)s_i + 2t/n)/γ_i for i in I, j outside; 4s_i²; and
-    for each pair in I zero and s_i s_j(2 + ρ + 1/ρ), ρ = γ_j/γ_i; zero else."""
+    """−2s_j² for each unused column and j outside; s_j(s_i − s_j)((1+1/n)s_i + 2t/n)/γ_i for i in I, j outside;
+    4s_i²; and for each pair in I zero and s_i s_j(2 + ρ + 1/ρ), ρ = γ_j/γ_i; zero else."""
     found = eigenbasis("fresh")
     rho = gamma(s2) / gamma(s1)
     swapped = found.pair.subs({s1: s2, s2: s1, nu1: nu2, nu2: nu1}, simultaneous=True)
@@ -335,8 +335,9 @@ def spectrum_of_the_hessian_with_infinitely_many_tokens():
 
 @claim(on=POINT, by=EXACT, source=DERIVED)
 def directions_of_descent_with_the_query_inside():
-    """At a stationary point, A = n − τ: an unused column has −2s_j((n+1)s_jA + tA − (n+1)σ)/n², negative as its bracket is
-    what ν_j is proportional to; against j outside i has s_j(s_i − s_j)(2(n+1)A − Dν_i)/n², of the sign of s_i − s_j."""
+    """At a stationary point, A = n − τ: an unused column has −2s_j((n+1)s_jA + tA − (n+1)σ)/n², negative as its
+    bracket is what ν_j is proportional to; against j outside i has s_j(s_i − s_j)(2(n+1)A − Dν_i)/n², of the sign
+    of s_i − s_j."""
     found, remaining = eigenbasis("inside"), n - tau
     at = {sigma: sp.solve(diagonal(s1, nu1), sigma)[0]}
     return equal(
@@ -361,7 +362,8 @@ def the_factor_is_positive():
 
 @claim(on=POINT, by=EXACT, source=DERIVED)
 def hessian_of_one_direction_with_the_query_inside():
-    """For |I| = 1 the length has 4s_i((n+1)s_i + t)/n, and j outside s_j(s_i − s_j)((n+1)(n+3)s_i + (n−1)t)/(n((n+3)s_i + t))."""
+    """For |I| = 1 the length has 4s_i((n+1)s_i + t)/n, and j outside s_j(s_i − s_j)((n+1)(n+3)s_i +
+    (n−1)t)/(n((n+3)s_i + t))."""
     found = eigenbasis("inside")
     alone = n * ((n + 1) * s1 + t) / ((n + 2) * ((n + 3) * s1 + t))
     at = {nu1: alone, tau: alone, sigma: s1 * alone}
@@ -374,8 +376,8 @@ def hessian_of_one_direction_with_the_query_inside():
 
 @claim(on=POINT, by=EXACT, source=DERIVED)
 def a_repeated_eigenvalue_makes_a_family():
-    """Between two directions of one eigenvalue, one used and one not, the Hessian is zero at a stationary point: the subset
-    stands for a Grassmannian of stationary points. For n = ∞, a fresh query, and the query inside."""
+    """Between two directions of one eigenvalue, one used and one not, the Hessian is zero at a stationary point:
+    the subset stands for a Grassmannian of stationary points. For n = ∞, a fresh query, and the query inside."""
     found = {query: eigenbasis(query) for query in ("mean field", "fresh", "inside")}
     solved = [each.cross.subs(s3, s1).subs(nu1, sp.solve(each.stationarity, nu1)[0]) for each in found.values()]
     return equal(solved, [0, 0, 0])
@@ -415,16 +417,16 @@ def the_leading_subset_is_best_with_a_fresh_query():
 
 @claim(on=POINT, by=EXACT, source=DERIVED)
 def the_leading_subset_is_best_with_the_query_inside():
-    """At fixed ν and t the risk of a subset has ∂R/∂s_i = −ν_i(2(n+1)A − Dν_i)/(2n²), negative at a stationary point: by
-    the envelope theorem a larger eigenvalue in the place of a smaller one lowers the risk."""
+    """At fixed ν and t the risk of a subset has ∂R/∂s_i = −ν_i(2(n+1)A − Dν_i)/(2n²), negative at a stationary
+    point: by the envelope theorem a larger eigenvalue in the place of a smaller one lowers the risk."""
     slope = value_on_two_axes("inside").diff(s1)
     return equal(slope, -nu1 * (2 * (n + 1) * (n - nu1 - nu2) - D * nu1) / (2 * n**2))
 
 
 @claim(on=Domain({s1: (Q(1, 10), 4), t: (Q(1, 10), 20)}), by=[SymbolicIdentity()], source=DERIVED)
 def the_two_queries_agree_for_long_prompts():
-    """At the projector on one direction n(R_inside − R_fresh) tends to s₁ − t: the query inside helps, and at first order in
-    1/n as much as there is variance elsewhere."""
+    """At the projector on one direction n(R_inside − R_fresh) tends to s₁ − t: the query inside helps, and at first
+    order in 1/n as much as there is variance elsewhere."""
     length = sp.Symbol("n", positive=True)
     pair = [value_on_two_axes(query).subs({nu1: 1, nu2: 0}).subs(n, length) for query in ("inside", "fresh")]
     return Limit(sp.cancel(length * (pair[0] - pair[1])), length, sp.oo, s1 - t)
@@ -453,7 +455,8 @@ def _count(query: str, size: int) -> StationaryCount:
         for sign in (1, -1):
             points.append({x: sign * sp.sqrt(nu / each) if j == i else sp.Integer(0) for j, x in enumerate(u)})
             natures.append(Nature.MINIMUM if i == 0 else Nature.SADDLE)
-    return StationaryCount(field, u, dict.fromkeys(u, (-3, 3)), points, natures, 2 * size + 1)
+    box = tuple((x, (sp.Integer(-3), sp.Integer(3))) for x in u)
+    return StationaryCount(field, u, box, tuple(points), tuple(natures), 2 * size + 1)
 
 
 ORDERED = Domain({s1: (2, 4), s2: (1, Q(7, 4)), s4: (Q(1, 4), Q(3, 4)), n: (1, 40)})
@@ -461,8 +464,8 @@ ORDERED = Domain({s1: (2, 4), s2: (1, Q(7, 4)), s4: (Q(1, 4), Q(3, 4)), n: (1, 4
 
 @claim(on=ORDERED, by=[CertifiedZeros(points=2, of_gradient=True)], source=f"{PAPER} (second-hand); {DERIVED}")
 def seven_stationary_points_with_infinitely_many_tokens():
-    """At n = ∞ and d = 3 a head of rank one has exactly seven: zero, a maximum; ± the leading eigenvector, minima; and ±
-    the two others, saddles."""
+    """At n = ∞ and d = 3 a head of rank one has exactly seven: zero, a maximum; ± the leading eigenvector, minima;
+    and ± the two others, saddles."""
     return _count("mean field", 3)
 
 
@@ -525,8 +528,9 @@ def descent_does_not_find_what_it_was_not_given():
 
 @claim(on=FLOW, by=EXACT, source=DERIVED)
 def the_leading_direction_wins():
-    """With rank one and a fresh query log|w₁|/s₁ − log|w₂|/s₂ grows at the rate (s₁ − s₂)(2 − (1 + 1/n)p), p = wᵀΣw; near
-    every stationary point (1 + 1/n)p < 1. So descent ends at the leading eigenvector of those that the start holds."""
+    """With rank one and a fresh query log|w₁|/s₁ − log|w₂|/s₂ grows at the rate (s₁ − s₂)(2 − (1 + 1/n)p), p =
+    wᵀΣw; near every stationary point (1 + 1/n)p < 1. So descent ends at the leading eigenvector of those that the
+    start holds."""
     velocity = flow("fresh", sp.Matrix([x1, x2]))
     p = s1 * x1**2 + s2 * x2**2
     return equal(

@@ -1,7 +1,7 @@
 """Claims on the risks of attention PCA: closed forms, gradients, conventions, and the literal model.
 
-The risks are typed by hand on the right; on the left stands the mean of the loss, which the engine evaluates. `Entrywise`
-writes that mean out entry by entry and enumerates it, so that no rule of the engine takes part.
+The risks are typed by hand on the right; on the left stands the mean of the loss, which the engine evaluates.
+`Entrywise` writes that mean out entry by entry and enumerates it, so that no rule of the engine takes part.
 
 Two conventions are in use. Here R has a factor ½ and the score of a rank-one head is λ⟨μ, x⟩⟨μ, y⟩; elsewhere the
 risk is 2R and the score is ⟨u, x⟩⟨u, y⟩, u = √λ μ. In
@@ -259,7 +259,8 @@ T = A + A.T
 
 @claim(on=EVERYWHERE, by=[SymbolicIdentity()], source="Yang (1995), the criterion PAST; derived here")
 def tied_attention_is_the_classical_criterion():
-    """At n = ∞ and Y = Σ^{1/2}W the tied risk is ½E‖x − YYᵀx‖², the criterion of Yang's subspace tracking: T = Σ^{1/2}."""
+    """At n = ∞ and Y = Σ^{1/2}W the tied risk is ½E‖x − YYᵀx‖², the criterion of Yang's subspace tracking: T =
+    Σ^{1/2}."""
     Y = sp.MatrixSymbol("Y", d, k)
     residual = sp.Identity(d) - Y * Y.T
     classical = tr(residual * residual * S) / 2

@@ -18,13 +18,13 @@ and 1/S^k = ∫ s^{k−1} e^{−sS} ds/(k − 1)!,
 Both integrals are trapezoidal sums, in z and in log s, where the integrands are entire or analytic in a strip of half
 width π/2, so that their errors fall like e^{−2π(π/2)/h}: below 1e-15 for the steps taken.
 
-**Over the query.** In the eigenbasis of Σ^{1/2}BᵀΣBΣ^{1/2}, with eigenvalues l_j > 0, q = Σ l_j z_j², and the forms in (1)
-are sums of z_j² by symmetry. Weighting by z_j² gives z_j two more degrees of freedom, so that all that is needed are
-means over sums of chi-squares, of which the density comes from its Laplace transform ∏(1 + 2 l_j s)^{−m_j/2} on a Talbot
-contour.
+**Over the query.** In the eigenbasis of Σ^{1/2}BᵀΣBΣ^{1/2}, with eigenvalues l_j > 0, q = Σ l_j z_j², and the forms
+in (1) are sums of z_j² by symmetry. Weighting by z_j² gives z_j two more degrees of freedom, so that all that is
+needed are means over sums of chi-squares, of which the density comes from its Laplace transform ∏(1 + 2 l_j
+s)^{−m_j/2} on a Talbot contour.
 
-These are floats, good to about ten digits; the tests hold them against simulation, against the closed forms at n = 1, and
-against certified integrals at n = 2.
+These are floats, good to about ten digits; the tests hold them against simulation, against the closed forms at n =
+1, and against certified integrals at n = 2.
 
 References: Weideman, Trefethen, *Parabolic and hyperbolic contours for computing the Bromwich integral*, Math. Comp.
 76 (2007); the identities are derived here.
@@ -76,19 +76,17 @@ def participation(n: int, q: float) -> Participation:
     if n == 1 or q == 0:
         return Participation(1 / n, 1 / n**2, 1 / n**2)
     v = math.sqrt(q)
-    stride = max(1, math.ceil(v))  # nodes of z to one of log s, so that v z + log s stays on one lattice for v >= 1
-    step = STEP / stride if v >= 1 else STEP
-    spacing = step / v if v >= 1 else STEP  # of z
+    spacing = STEP / max(1.0, v)  # of z, so that for v >= 1 all of log s + v z lies on one lattice
     reach = math.ceil(REACH / spacing)
     z = np.arange(-reach, reach + 1) * spacing
     weights = np.exp(-(z**2) / 2) * (spacing / math.sqrt(2 * math.pi))
     # b_k(s) is negligible where s w < e^{-40} for every z that is kept, and φ(s) where s w > e^4
-    first, last = math.floor((-40 - REACH * v) / STEP) * stride, math.ceil((4 + REACH * v) / STEP) * stride
+    first, last = math.floor((-40 - REACH * v) / STEP), math.ceil((4 + REACH * v) / STEP)
     if v >= 1:
-        u = np.arange(first - reach, last + reach + 1) * step
+        u = np.arange(first - reach, last + reach + 1) * STEP
 
         def smoothed(f: np.ndarray) -> np.ndarray:
-            return np.lib.stride_tricks.sliding_window_view(f, len(weights))[::stride] @ weights
+            return np.convolve(f, weights, "valid")
 
     else:
         u = np.arange(first, last + 1)[:, None] * STEP + v * z

@@ -79,8 +79,8 @@ def risk_in_two_sums():
 
 @claim(on=SPHERE, by=EXACT, source=DERIVED)
 def at_most_two_eigenvalues_mix():
-    """∂R/∂μ_j = μ_j[λ(λp − 2)s_j² + λ²rs_j], a quadratic in s_j: on the sphere it equals one constant times μ_j, so that a
-    stationary μ holds at most two different eigenvalues."""
+    """∂R/∂μ_j = μ_j[λ(λp − 2)s_j² + λ²rs_j], a quadratic in s_j: on the sphere it equals one constant times μ_j, so
+    that a stationary μ holds at most two different eigenvalues."""
     expr, mu = sphere_risk((s1, s2, s3))
     spectrum = (s1, s2, s3)
     p, r = (sum(x**2 * s**power for x, s in zip(mu, spectrum, strict=True)) for power in (1, 2))
@@ -90,7 +90,8 @@ def at_most_two_eigenvalues_mix():
 
 @claim(on=SPHERE, by=EXACT, source=DERIVED)
 def curvature_at_the_principal_component():
-    """On the great circle from u₁ to u_j the risk has the second derivative λ(s₁ − s_j)[2(s₁ + s_j) − λs₁(2s₁ + s_j)] at u₁."""
+    """On the great circle from u₁ to u_j the risk has the second derivative λ(s₁ − s_j)[2(s₁ + s_j) − λs₁(2s₁ +
+    s_j)] at u₁."""
     expr, mu = sphere_risk((s1, s2, s3))
     angle = sp.Symbol("alpha", real=True)
     along = expr.subs({mu[0]: sp.cos(angle), mu[1]: sp.sin(angle), mu[2]: 0})
@@ -102,8 +103,9 @@ def curvature_at_the_principal_component():
 
 @claim(on=SPHERE, by=EXACT, source=DERIVED)
 def the_smallest_eigenvalue_gives_the_threshold():
-    """u₁ is a strict local minimum exactly for λ below 2(s₁ + s_j)/(s₁(2s₁ + s_j)), for every j; the bound grows with s_j, at
-    the rate 2/(2s₁ + s_j)², so that the smallest eigenvalue decides: λ_c = 2(s₁ + s_d)/(s₁(2s₁ + s_d))."""
+    """u₁ is a strict local minimum exactly for λ below 2(s₁ + s_j)/(s₁(2s₁ + s_j)), for every j; the bound grows
+    with s_j, at the rate 2/(2s₁ + s_j)², so that the smallest eigenvalue decides: λ_c = 2(s₁ + s_d)/(s₁(2s₁ +
+    s_d))."""
     bound = 2 * (s1 + s2) / (s1 * (2 * s1 + s2))
     return equal([bound.diff(s2), bound.subs(s2, s3)], [2 / (2 * s1 + s2) ** 2, first_threshold])
 
@@ -139,8 +141,8 @@ def excess_over_the_principal_component():
 
 @claim(on=WEIGHTS, by=EXACT, source=DERIVED)
 def excess_over_the_last_component():
-    """2(R − R(u_d)) = λ(2 − λp)(Sp − P − r) + λ(p − s_d)[λs_d(s₁ + 2s_d) − 2S + λS(p − s_d)]: nonnegative for λ ≥ λ_d where
-    λp ≤ 2, so that the *last* component is the global minimum from λ_d on."""
+    """2(R − R(u_d)) = λ(2 − λp)(Sp − P − r) + λ(p − s_d)[λs_d(s₁ + 2s_d) − 2S + λS(p − s_d)]: nonnegative for λ ≥
+    λ_d where λp ≤ 2, so that the *last* component is the global minimum from λ_d on."""
     excess = of_sums(p, r) - of_sums(s3, s3**2)
     chord = lam * (2 - lam * p) * (total * p - product - r)
     along = lam * (p - s3) * (lam * s3 * (s1 + 2 * s3) - 2 * total + lam * total * (p - s3))
@@ -149,8 +151,8 @@ def excess_over_the_last_component():
 
 @claim(on=SPHERE, by=EXACT, source=DERIVED)
 def weight_of_the_mixture():
-    """The weight α on u₁ solves (αs₁ + (1−α)s_d)(s₁ + s_d) + αs₁² + (1−α)s_d² = 2(s₁ + s_d)/λ; it is one at λ_c and zero at
-    λ_d."""
+    """The weight α on u₁ solves (αs₁ + (1−α)s_d)(s₁ + s_d) + αs₁² + (1−α)s_d² = 2(s₁ + s_d)/λ; it is one at λ_c and
+    zero at λ_d."""
     mixed = [share * s1**power + (1 - share) * s3**power for power in (1, 2)]
     return equal(
         [mixed[0] * total + mixed[1], share.subs(lam, first_threshold), share.subs(lam, last_threshold)],
@@ -165,7 +167,8 @@ def weight_of_the_mixture():
     expected="refuted",
 )
 def past_the_threshold_the_minimum_is_a_mixture():
-    """For every λ > λ_c the minimum is a mixture of u₁ and u_d with a positive weight on u₁. From λ_d on it is u_d alone."""
+    """For every λ > λ_c the minimum is a mixture of u₁ and u_d with a positive weight on u₁. From λ_d on it is u_d
+    alone."""
     return Inequality(share, ">", 0)
 
 
@@ -182,8 +185,8 @@ def the_sphere_finds_the_principal_component():
 
 @claim(on=Domain({}), by=EXACT, source=DERIVED)
 def a_mixture_of_the_first_and_the_last():
-    """For Σ = Diag(2, 1/2, 1/5) and λ = 1 the least risk is ½(27/10 − 20/11), with the weights 49/99 on the first and 50/99 on
-    the last eigenvector; the first alone gains nothing."""
+    """For Σ = Diag(2, 1/2, 1/5) and λ = 1 the least risk is ½(27/10 − 20/11), with the weights 49/99 on the first
+    and 50/99 on the last eigenvector; the first alone gains nothing."""
     at = {s1: 2, s3: Q(1, 5), lam: 1}
     mixed = [share * s1**power + (1 - share) * s3**power for power in (1, 2)]
     return equal(
@@ -194,8 +197,9 @@ def a_mixture_of_the_first_and_the_last():
 
 @claim(on=Domain({}), by=[CertifiedList(seconds=60)], source=f"{DERIVED}; {PAPER} treats the unconstrained direction")
 def all_stationary_points_on_the_sphere():
-    """For Σ = Diag(2, 1/2, 1/5) and λ = 1 the risk has exactly 14 stationary points on S²: the four mixtures of the first and
-    the last eigenvector, which are the minima; four of the first and the second; and ± each eigenvector."""
+    """For Σ = Diag(2, 1/2, 1/5) and λ = 1 the risk has exactly 14 stationary points on S²: the four mixtures of the
+    first and the last eigenvector, which are the minima; four of the first and the second; and ± each
+    eigenvector."""
     rows = [
         (4, 0, Q("0.440909")),  # first and last
         (4, 1, Q("0.55")),  # first and second
