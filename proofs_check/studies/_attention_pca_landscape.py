@@ -226,11 +226,6 @@ def solution_inside(s: sp.Expr) -> sp.Expr:
     return AMOUNT * ((n + 1) * s + OFFSET) / (D * s + (n + 1) * t)
 
 
-def powers_of(*used: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
-    """The P_j of a subset."""
-    return {P: sp.Add(*(s**j / (D * s + (n + 1) * t) for s in used)) for j, P in enumerate((P0, P1, P2))}
-
-
 SUMS = Domain({**{x: POINT.interval(x) for x in (s1, t, n)}, **dict.fromkeys((P0, P1, P2), (Q(1, 10), 1))})
 
 
@@ -402,11 +397,12 @@ def risk_of_a_subset_with_a_fresh_query():
 
 @claim(on=POINT, by=EXACT, source=DERIVED)
 def risk_of_a_subset_with_the_query_inside():
-    """R_I = ½[t − Σ_I ν_i((1 + 1/n)s_i + t/n)]."""
-    sums = powers_of(s1, s2)
-    nu = {nu1: solution_inside(s1).subs(sums), nu2: solution_inside(s2).subs(sums)}
+    """R_I = ½[t − Σ_I ν_i((1 + 1/n)s_i + t/n)]: for any ν the risk is that plus ½n⁻² Σ_I ν_i times the equation for
+    ν_i."""
+    sums = {tau: nu1 + nu2, sigma: s1 * nu1 + s2 * nu2}
+    equations = (nu1 * diagonal(s1, nu1) + nu2 * diagonal(s2, nu2)).subs(sums)
     gain = nu1 * gamma(s1) + nu2 * gamma(s2)
-    return equal(value_on_two_axes("inside").subs(nu), ((t - gain) / 2).subs(nu))
+    return equal(value_on_two_axes("inside"), (t - gain + equations / n**2) / 2)
 
 
 @claim(on=POINT, by=EXACT, source=DERIVED)

@@ -29,6 +29,7 @@ from theory import (
     Derivation,
     Domain,
     Expectation,
+    GaussianMatrix,
     GaussianVector,
     derive,
     dot,
@@ -349,10 +350,22 @@ def risk_with_the_query_inside_is_the_mean_of_the_model():
     return Agreement(inside_risk().expr)
 
 
-@claim(on=EVERYWHERE, by=sized({n: 1, nu: 1, d: 2}, {n: 1, nu: 2, d: 1}), source=DERIVED)
-def risk_in_context_is_what_enumeration_gives():
-    """The derived risk with a Wishart covariance for each prompt is the mean of the loss, written out."""
-    return equal(mean_loss(in_context=True), wishart_prompt_risk().expr)
+# Given the covariance C of a prompt the loss has the mean it has for tokens N(0, C), a polynomial in the rows that C is
+# made of, which can be enumerated.
+C_nu = GaussianMatrix("A", nu, d, covariance=S).T * GaussianMatrix("A", nu, d, covariance=S) / nu
+
+
+@claim(on=EVERYWHERE, by=sized({nu: 1, d: 2}, {nu: 2, d: 1}, {nu: 2, d: 2}), source="the law of total expectation")
+def risk_in_context_by_total_expectation():
+    """In context at n = ∞ the risk is E ½ tr (I − VCB)C(I − VCB)ᵀ over C, Wishart with ν degrees of freedom, mean Σ."""
+    residual = sp.Identity(d) - V * C_nu * B
+    return equal(Expectation(tr(residual * C_nu * residual.T) / 2), wishart_risk().expr)
+
+
+@claim(on=EVERYWHERE, by=sized({nu: 1, n: 1, d: 2}, {nu: 2, n: 3, d: 1}), source="the law of total expectation")
+def risk_in_context_with_a_finite_prompt_by_total_expectation():
+    """In context with n tokens the risk is the mean over C of the risk with a fresh query at the covariance C."""
+    return equal(Expectation(fresh_risk().expr.xreplace({S: C_nu}).doit()), wishart_prompt_risk().expr)
 
 
 def derivation_of_the_risk() -> Derivation:

@@ -77,7 +77,11 @@ def risk_in_two_sums():
     return equal(expr.subs(squares), (s1 + s2 + s3 + of_sums(*sums)) / 2)
 
 
-@claim(on=SPHERE, by=EXACT, source=DERIVED)
+@claim(
+    on=Domain({**dict(SPHERE.intervals), **dict.fromkeys(sp.symbols("mu1:4", real=True), (-1, 1))}),
+    by=EXACT,
+    source=DERIVED,
+)
 def at_most_two_eigenvalues_mix():
     """∂R/∂μ_j = μ_j[λ(λp − 2)s_j² + λ²rs_j], a quadratic in s_j: on the sphere it equals one constant times μ_j, so
     that a stationary μ holds at most two different eigenvalues."""
