@@ -26,7 +26,7 @@ rank-one head is λ⟨μ, x⟩⟨μ, y⟩; elsewhere the risk is 2R, the score �
 prompt is L. Claims with "conversion" or "rank one" in their names convert. n counts the query where it is inside.
 
 Where it is: the model and the simulator in `_attention_pca_model`, the claims in `_attention_pca_risks`, `…_landscape`,
-`…_factors`, `…_sphere` and `…_context`, the plain calls in `…_calls`.
+`…_factors`, `…_sphere` and `…_context`, the plain calls in `…_calls`, real data in `…_data`.
 """
 
 from __future__ import annotations
@@ -41,10 +41,20 @@ from . import (
     _attention_pca_sphere,
 )
 from ._attention_pca_calls import StationaryFamily, minimizer, risk_at, stationary_points_at
+from ._attention_pca_data import DATA_SETS, DataCard, data_card
 from ._attention_pca_model import PAPER, SIMULATOR, fresh_risk
 from ._attention_pca_risks import derivation_of_the_risk
 
-__all__ = ["StationaryFamily", "minimizer", "risk_at", "stationary_points_at", "study"]
+__all__ = [
+    "DATA_SETS",
+    "DataCard",
+    "StationaryFamily",
+    "data_card",
+    "minimizer",
+    "risk_at",
+    "stationary_points_at",
+    "study",
+]
 
 study = Study(
     name="attention-pca",
