@@ -6,15 +6,18 @@ import importlib
 
 import numpy as np
 import pytest
+import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from numerics import simulate, value
+from numerics import ball, simulate, value
 from proofs_check import studies
+from theory import Expectation, NoClosedForm, gaussians
 
 module = importlib.import_module("proofs_check.studies.attention_pca")
 softmax = importlib.import_module("proofs_check.studies._attention_pca_softmax")
+model = importlib.import_module("proofs_check.studies._attention_pca_model")
 SIMULATOR = studies()["attention-pca"].simulator
 risk_at, stationary_points_at, minimizer = module.risk_at, module.stationary_points_at, module.minimizer
 
@@ -51,10 +54,10 @@ SETTINGS = [(None, "fresh"), (1, "fresh"), (3, "fresh"), (1, "inside"), (3, "ins
 )
 def test_the_risk_is_the_mean_of_the_simulation(n, query, attention):
     B, V = weights(3, 3)
-    model = {"B": 2 * B, "V": 2 * V, "Sigma": covariance(3, 3), "n": n, "query": query, "attention": attention}
-    estimate = simulate(SIMULATOR, model, samples=100_000, seed=7)
+    case = {"B": 2 * B, "V": 2 * V, "Sigma": covariance(3, 3), "n": n, "query": query, "attention": attention}
+    estimate = simulate(SIMULATOR, case, samples=100_000, seed=7)
     # the proof is the e-process of the study; here the two must be near
-    assert abs(risk_at(**model) - estimate.mean) < 10 * estimate.standard_error
+    assert abs(risk_at(**case) - estimate.mean) < 10 * estimate.standard_error
 
 
 @given(st.integers(0, 2**20), st.sampled_from(SETTINGS))
@@ -103,6 +106,19 @@ def test_participation_does_not_depend_on_the_step(monkeypatch, n, q):
         (fine.second, fine.squared, fine.third), rel=1e-10
     )
     assert 1 / n <= fine.second <= 1 and fine.second**2 <= fine.squared <= fine.third + 1e-15
+
+
+@pytest.mark.parametrize("q", ["1/4", "4"])
+def test_participation_of_two_tokens_is_a_certified_integral(q):
+    """The softmax of two tokens is a logistic function of one normal number of variance 2q."""
+    scale = sp.sqrt(2 * sp.Rational(q))
+    (z,) = gaussians("z")
+    weight = 1 / (1 + sp.exp(scale * z))
+    second = weight**2 + (1 - weight) ** 2
+    third = weight**3 + (1 - weight) ** 3
+    certified = [float(ball(Expectation(f).doit(), {}, 15)) for f in (second, second**2, third)]
+    found = softmax.participation(2, float(sp.Rational(q)))
+    assert (found.second, found.squared, found.third) == pytest.approx(certified, rel=1e-12)
 
 
 def test_means_over_the_query_are_the_moments_of_chi_squares():
@@ -189,14 +205,14 @@ def test_descent_finds_no_other_points():
     seen = {}
     for n, query in [(None, "fresh"), (2, "fresh"), (2, "inside")]:
         which = "mean field" if n is None else query
-        slope = module.gradient_in(which, module.W)
+        slope = model.gradient_in(which, model.W)
         point = {"Sigma": Sigma} | ({} if n is None else {"n": n})
 
         def residual(w, slope=slope, point=point):
             return np.asarray(value(slope, {**point, "W": w.reshape(3, 2)})).ravel()
 
         listed = np.array([p.risk for p in stationary_points_at(Sigma, 2, n=n, query=query)])
-        for scale in np.geomspace(0.1, 2, 12):
+        for scale in np.geomspace(0.2, 1, 6):
             end = least_squares(residual, scale * rng.standard_normal(6), xtol=1e-14, ftol=1e-14, gtol=1e-14)
             if end.cost < 1e-20:
                 W = end.x.reshape(3, 2)
@@ -318,7 +334,7 @@ def test_bad_input_of_the_minimizer_is_named(arguments, words):
 
 
 def test_what_has_no_closed_form_is_refused_by_name():
-    with pytest.raises(NotImplementedError, match=r"softmax attention with the query inside a finite prompt.*n=3"):
+    with pytest.raises(NoClosedForm, match=r"softmax attention with the query inside a finite prompt.*n=3"):
         risk_at(**GOOD, n=3, query="inside", attention="softmax")
 
 

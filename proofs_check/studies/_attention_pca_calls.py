@@ -9,7 +9,6 @@ Definitions: these three and `StationaryFamily`.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,9 +20,10 @@ import sympy as sp
 from numerics import compile as compiled
 from numerics import value
 from numerics.covariance import validate_float_covariance
+from theory import NoClosedForm
 
 from ._attention_pca_eigenbasis import eigenbasis, nu1, nu2, nu_at, s1, s2, s3, sigma, t, tau
-from ._attention_pca_model import fresh_risk, inside_risk, mean_field_risk, tied
+from ._attention_pca_model import fresh_risk, inside_risk, mean_field_risk
 from ._attention_pca_model import n as length
 from ._attention_pca_softmax import softmax_risk
 
@@ -66,7 +66,7 @@ def risk_at(
 
     Raises:
         ValueError: naming the argument, its value and what was expected.
-        NotImplementedError: for softmax attention with the query inside a finite prompt, which has no closed form yet.
+        NoClosedForm: for softmax attention with the query inside a finite prompt, which has no closed form yet.
 
     Source: derived by the engine from the definition above; for softmax and a finite prompt one-dimensional integrals.
 
@@ -83,7 +83,7 @@ def risk_at(
     count = _length(n)
     if count is not None and attention == "softmax":
         if query == "inside":
-            raise NotImplementedError(
+            raise NoClosedForm(
                 f"no closed form yet for softmax attention with the query inside a finite prompt, got n={n}; take "
                 'query="fresh", attention="linear", n=None, or simulate it with numerics.simulate'
             )
@@ -127,10 +127,9 @@ def stationary_points_at(
 ) -> list[StationaryFamily]:
     """All stationary points of the risk of a tied linear head, V = I, B = WWᵀ, W of shape (d, rank).
 
-    Each is a subset of at most `rank` eigenvectors of Σ with eigenvalue s_i > 0, each shrunk by its ν_i. At n = ∞,
-    and for a fresh query, every such subset is one. With the query inside, ν_i depends on the whole subset, and
-    those are listed for which all ν_i are positive. Directions in which Σ vanishes change nothing and are in no
-    subset.
+    Each is a subset of at most `rank` eigenvectors of Σ with eigenvalue s_i > 0, each shrunk by its ν_i > 0; every such
+    subset is one. With the query inside, ν_i depends on the whole subset. Directions in which Σ vanishes change
+    nothing and are in no subset.
 
     Args:
         Sigma: d × d covariance. Eigenvalues that differ by at most 10·d·ε·‖Σ‖ are taken to be equal.
@@ -160,27 +159,21 @@ def stationary_points_at(
     s, vectors, groups = _spectrum(covariance)
     families = _families(groups, s, columns)
     points = []
-    for subset in families:
-        nu = _shrinkage(which, s[list(subset)], float(s.sum()), count)
-        if not np.all(nu > 0):
+    for size in range(columns + 1):
+        chosen = [subset for subset in families if len(subset) == size]
+        if not chosen:
             continue
-        W = np.zeros((d, columns))
-        W[:, : len(subset)] = vectors[:, list(subset)] * np.sqrt(nu / s[list(subset)])
-        point: dict[str, Any] = {"Sigma": covariance, "W": W} | ({} if count is None else {"n": count})
-        risk = float(value(tied(which), point))
-        used = [(group, sum(i in subset for i in group)) for group in groups]
-        partly = [(group, m) for group, m in used if 0 < m < len(group)]
-        points.append(
-            StationaryFamily(
-                subset,
-                nu,
-                risk,
-                _hessian_eigenvalues(which, s, subset, nu, columns, count),
-                tuple(i for group, _ in partly for i in group),
-                sum(m * (len(group) - m) for group, m in partly),
-                W,
-            )
-        )
+        subsets = np.array(chosen, dtype=int).reshape(len(chosen), size)
+        nu, risks = _shrinkage(which, s, subsets, count)
+        curvatures = _hessian_eigenvalues(which, s, subsets, nu, columns, count)
+        heads = np.zeros((len(subsets), d, columns))
+        heads[:, :, :size] = np.moveaxis(vectors[:, subsets], 0, 1) * np.sqrt(nu / s[subsets])[:, None, :]
+        for subset, here, risk, curvature, W in zip(chosen, nu, risks, curvatures, heads, strict=True):
+            used = [(group, sum(i in subset for i in group)) for group in groups]
+            partly = [(group, m) for group, m in used if 0 < m < len(group)]
+            eigenspace = tuple(i for group, _ in partly for i in group)
+            dimension = sum(m * (len(group) - m) for group, m in partly)
+            points.append(StationaryFamily(subset, here, float(risk), curvature, eigenspace, dimension, W))
     return points
 
 
@@ -244,50 +237,60 @@ def _broadcasting(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *numbers: np.asarray(function(*np.broadcast_arrays(*numbers)))
 
 
-def _shrinkage(query: str, s: np.ndarray, trace: float, count: int | None) -> np.ndarray:
-    """ν for a subset with eigenvalues s, from the linear equations of `Eigenbasis`."""
-    if not len(s):
-        return np.zeros(0)
-    one = np.ones(len(s))
-    tail = () if count is None else (count,)
-    functions = _functions(query)
+def _shrinkage(query: str, s: np.ndarray, subsets: np.ndarray, count: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """ν of subsets of one size, shape (subsets, r), from the linear equations of `Eigenbasis`; and their risks.
+
+    The risk is quadratic in ν with the gradient that the equations set to zero, so that at its stationary point it
+    is ½t + ½ Σ ν_i c_i, where c_i is their constant term.
+    """
+    used, trace = s[subsets], float(s.sum())
+    if used.shape[1] == 0:
+        return used, np.full(len(used), trace / 2)
+    one, tail = np.ones_like(used), () if count is None else (count,)
     own, of_tau, of_sigma, constant = (
-        functions[name](s, one, one, one, one, trace, 1.0, 1.0, *tail) for name in ("nu1", "tau", "sigma", "constant")
+        _functions(query)[name](used, one, one, one, one, trace, 1.0, 1.0, *tail)
+        for name in ("nu1", "tau", "sigma", "constant")
     )
-    return np.linalg.solve(np.diag(own) + np.outer(of_tau, one) + np.outer(of_sigma, s), -constant)
+    equations = own[:, :, None] * np.eye(used.shape[1]) + of_tau[:, :, None] + of_sigma[:, :, None] * used[:, None, :]
+    nu = np.linalg.solve(equations, -constant[:, :, None])[:, :, 0]
+    return nu, (trace + (nu * constant).sum(axis=1)) / 2
 
 
 def _hessian_eigenvalues(
-    query: str, s: np.ndarray, subset: tuple[int, ...], nu: np.ndarray, rank: int, count: int | None
+    query: str, s: np.ndarray, subsets: np.ndarray, nu: np.ndarray, rank: int, count: int | None
 ) -> np.ndarray:
-    """The eigenvalues of the Hessian in the entries of W, block by block."""
+    """The eigenvalues of the Hessian in the entries of W, block by block; shape (subsets, d·rank)."""
     functions, tail = _functions(query), () if count is None else (count,)
-    inside, r = list(subset), len(subset)
-    outside = [i for i in range(len(s)) if i not in subset]
-    trace = float(s.sum())
-    here, rest = s[inside], s[outside]
-    sums = (trace, float(nu.sum()), float(nu @ here))
+    number, r = subsets.shape
+    inside = np.zeros((number, len(s)), dtype=bool)
+    np.put_along_axis(inside, subsets, True, axis=1)
+    here = s[subsets]
+    rest = np.broadcast_to(s, inside.shape)[~inside].reshape(number, len(s) - r)
+    sums = (np.full(number, s.sum()), nu.sum(axis=1), (nu * here).sum(axis=1))  # t, τ, σ
 
     def block(name: str, first: Any = 1.0, second: Any = 1.0, out: Any = 1.0, one: Any = 1.0, two: Any = 1.0) -> Any:
-        return functions[name](first, second, out, one, two, *sums, *tail)
+        shape = np.broadcast_shapes(*map(np.shape, (first, second, out, one, two)))
+        each = (total.reshape(-1, *[1] * (len(shape) - 1)) for total in sums)
+        return functions[name](first, second, out, one, two, *each, *tail)
 
-    found: list[np.ndarray] = [np.zeros(r * (rank - r))]
-    if outside:
-        found.append(np.repeat(block("unused", out=rest), rank - r))
-    if outside and r:
-        found.append(np.ravel(block("cross", first=here[:, None], out=rest, one=nu[:, None])))
+    found = [np.zeros((number, r * (rank - r)))]
+    if r < len(s):
+        found.append(np.repeat(block("unused", out=rest), rank - r, axis=1))
+    if 0 < r < len(s):
+        across = block("cross", first=here[:, :, None], out=rest[:, None, :], one=nu[:, :, None])
+        found.append(across.reshape(number, -1))
     if r:
-        lengths = np.zeros((r, r))
-        for i, j in itertools.product(range(r), repeat=2):
-            name = "own" if i == j else "other"
-            lengths[i, j] = block(name, here[i], here[j], one=nu[i], two=nu[j])
-        found.append(np.linalg.eigvalsh(lengths))
-    for i, j in itertools.combinations(range(r), 2):
-        first = block("pair", here[i], here[j], one=nu[i], two=nu[j])
-        second = block("pair", here[j], here[i], one=nu[j], two=nu[i])
-        mixed = block("mixed", here[i], here[j], one=nu[i], two=nu[j])
-        found.append(np.linalg.eigvalsh([[first, mixed], [mixed, second]]))
-    return np.sort(np.concatenate(found))
+        rows, columns = {"first": here[:, :, None], "one": nu[:, :, None]}, {"second": here[:, None, :]}
+        other = block("other", **rows, **columns, two=nu[:, None, :])
+        own = block("own", first=here, one=nu)
+        diagonal = np.eye(r, dtype=bool)
+        found.append(np.linalg.eigvalsh(np.where(diagonal, own[:, :, None], other)))
+        pair = block("pair", **rows, **columns, two=nu[:, None, :])
+        mixed = block("mixed", **rows, **columns, two=nu[:, None, :])
+        i, j = np.triu_indices(r, 1)
+        rotations = np.stack([pair[:, i, j], mixed[:, i, j], mixed[:, i, j], pair[:, j, i]], axis=-1)
+        found.append(np.linalg.eigvalsh(rotations.reshape(number, -1, 2, 2)).reshape(number, -1))
+    return np.sort(np.concatenate(found, axis=1), axis=1)
 
 
 # --- the best weights ----------------------------------------------------------------------

@@ -283,6 +283,35 @@ def power_of_softmax_with_two_tokens():
     return equal(Expectation(out**2), Expectation(Q2) + a**2 * Expectation(1 - Q2 + 6 * Q2**2 - 6 * C))
 
 
+values = sp.symbols("y1:4", real=True)
+TOKENS = Domain({a: (Q(1, 4), 2), **dict.fromkeys(values, (-2, 2))})
+
+
+def softmax_of(scores: tuple[sp.Expr, ...]) -> list[sp.Expr]:
+    """The weights p_i."""
+    total = sp.Add(*(sp.exp(score) for score in scores))
+    return [sp.exp(score) / total for score in scores]
+
+
+@claim(on=TOKENS, by=EXACT, source=DERIVED)
+def integration_by_parts_for_softmax():
+    """With E y_i f = E ∂_i f for y ~ N(0, I), p = softmax(ay), out = Σ p_i y_i: E out = E Σ ∂_i p_i = a E(1 − Q), and
+    E out² = E Σ ∂_i(p_i out) with Σ ∂_i(p_i out) = Q + a Σ y_i h_i, h_i = (1 − 2Q)p_i + p_i², and
+    Σ ∂_i h_i = a(1 − Q + 6Q² − 6C). Pointwise, here for three tokens."""
+    p = softmax_of(tuple(a * y for y in values))
+    Q2, C = (sum(weight**power for weight in p) for power in (2, 3))
+    out = sum(weight * y for weight, y in zip(p, values, strict=True))
+    h = [(1 - 2 * Q2) * weight + weight**2 for weight in p]
+
+    def divergence(field: list[sp.Expr]) -> sp.Expr:
+        return sp.Add(*(f.diff(y) for f, y in zip(field, values, strict=True)))
+
+    return equal(
+        [divergence(p), divergence([weight * out for weight in p]), divergence(h)],
+        [a * (1 - Q2), Q2 + a * sum(y * f for y, f in zip(values, h, strict=True)), a * (1 - Q2 + 6 * Q2**2 - 6 * C)],
+    )
+
+
 formula = sp.Symbol("R_softmax", real=True)
 
 
