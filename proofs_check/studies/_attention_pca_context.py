@@ -10,8 +10,9 @@ lost.
     W₂²(N(0, Σ), N(0, P_kΣP_k)) = Σ_{i > k} s_i = 2R*
 
 **Softmax, n finite.** The formulas in `_attention_pca_softmax` follow from ∂p_i/∂x_j = p_i(δ_ij − p_j)a by Gaussian
-integration by parts. Here they are held against certified integrals for two tokens, where the engine knows softmax as a
-logistic function, and against the literal layer for more: `…_is_the_mean_of_the_model` is statistical, and says so.
+integration by parts, which is a claim. They are held against certified integrals for two tokens, where the engine
+knows softmax as a logistic function, and against the literal layer for more: `…_is_the_mean_of_the_model` is
+statistical, and says so.
 """
 
 from __future__ import annotations
@@ -310,6 +311,39 @@ def integration_by_parts_for_softmax():
         [divergence(p), divergence([weight * out for weight in p]), divergence(h)],
         [a * (1 - Q2), Q2 + a * sum(y * f for y, f in zip(values, h, strict=True)), a * (1 - Q2 + 6 * Q2**2 - 6 * C)],
     )
+
+
+EQ, EQQ, EC = sp.symbols("EQ EQQ EC", positive=True)  # E Q, E Q², E C at a query
+noise, spread, aligned, score, norm = sp.symbols("N T_square x_T q x_square", positive=True)
+FORMS = Domain(dict.fromkeys((EQ, EQQ, EC, noise, spread, aligned, score, norm), (Q(1, 10), 1)))
+
+
+@claim(on=FORMS, by=EXACT, source=DERIVED)
+def risk_of_softmax_by_gain_and_variance():
+    """Given the query, ‖x − gT‖² + (1 − g)(tr VΣVᵀ − ‖T‖²/q) + v‖T‖²/q with T = VΣa, g = 1 − E Q and v = Var Σ p_i
+    z_i, z_i the standardized scores, is ‖x‖² − 2g⟨x, T⟩ + tr(VΣVᵀ) E Q + ‖T‖² E(1 − Q + 6Q² − 6C)."""
+    power, g = 1 - EQ + 6 * EQQ - 6 * EC, 1 - EQ
+    v = EQ + score * power - score * g**2  # E(Σ p z)² − (E Σ p z)²
+    by_gain = norm - 2 * g * aligned + g**2 * spread + (1 - g) * (noise - spread / score) + v * spread / score
+    return equal(by_gain, norm - 2 * g * aligned + noise * EQ + spread * power)
+
+
+square, q_u = sp.symbols("s_square q_u", positive=True)
+
+
+@claim(
+    on=Domain({**dict(FORMS.intervals), **{x: POINT.interval(x) for x in (pp, t)}, square: (0, 3), q_u: (0, 3)}),
+    by=EXACT,
+    source=DERIVED,
+)
+def risk_of_softmax_for_one_direction():
+    """For the score ⟨u, x⟩⟨u, y⟩, V = I and s = ⟨u, x⟩ ~ N(0, p), the mean of x given s is (s/p)Σu; so given s, on
+    average, 2R = t(1 + E Q) − 2(1 − E Q)s²q/p + s²q E(1 − Q + 6Q² − 6C). As E s² = p that is t(1 + F₀) + q(p − 2 +
+    F₁), F₀ = E_s E Q, F₁ = E_s s²[2(1/p − 1)E Q + E Q + 6E Q² − 6E C]: it depends on u through p and q."""
+    power = 1 - EQ + 6 * EQQ - 6 * EC
+    given_s = t * (1 + EQ) - 2 * (1 - EQ) * square * q_u / pp + square * q_u * power
+    split = t * (1 + EQ) + q_u * (square * (1 - 2 / pp) + square * (2 * (1 / pp - 1) * EQ + EQ + 6 * EQQ - 6 * EC))
+    return equal(given_s, split)
 
 
 formula = sp.Symbol("R_softmax", real=True)

@@ -93,6 +93,17 @@ def at_most_two_eigenvalues_mix():
 
 
 @claim(on=SPHERE, by=EXACT, source=DERIVED)
+def where_two_eigenvectors_mix():
+    """Eigenvectors of s₁ and s_j mix at p* = 1/λ + s₁s_j/(2(s₁ + s_j)), if that lies between s_j and s₁: the two
+    slopes agree, and 2R − t = −λ(Sp* − P)(2 − λp*)."""
+    S, P = s1 + s2, s1 * s2
+    mixed = 1 / lam + P / (2 * S)
+    r = S * mixed - P  # on the chord, as only two eigenvalues are used
+    slopes = [lam * (lam * mixed - 2) * s**2 + lam**2 * r * s for s in (s1, s2)]
+    return equal([slopes[0], of_sums(mixed, r)], [slopes[1], -lam * (S * mixed - P) * (2 - lam * mixed)])
+
+
+@claim(on=SPHERE, by=EXACT, source=DERIVED)
 def curvature_at_the_principal_component():
     """On the great circle from u₁ to u_j the risk has the second derivative λ(s₁ − s_j)[2(s₁ + s_j) − λs₁(2s₁ +
     s_j)] at u₁."""
