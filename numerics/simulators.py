@@ -205,7 +205,7 @@ def _bind(simulator: Simulator, values: Mapping[str, Any]) -> _Bound:
             lines.append(f"unknown: {name}" + (f" (did you mean {' or '.join(close)}?)" if close else ""))
         raise ValueError("; ".join(lines))
     words = {name for taken in takes.values() for name, p in taken.items() if isinstance(p.default, str)}
-    checked = {name: value if name in words else _checked(name, value) for name, value in values.items()}
+    checked = {name: (_word if name in words else _checked)(name, value) for name, value in values.items()}
     return _Bound(*({name: checked[name] for name in parameters if name in checked} for parameters in takes.values()))
 
 
@@ -233,6 +233,12 @@ def _checked(name: str, value: Any) -> Any:
         where = f" at index {tuple(int(i) for i in at)}" if array.ndim else ""
         raise ValueError(f"expected finite {name}, got {name}={float(array[tuple(at)])!r}{where}")
     return array if array.ndim else value
+
+
+def _word(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a word for {name}, got {name}={value!r} of type {type(value).__name__}")
+    return value
 
 
 def _integer(name: str, value: Any, least: int) -> int:

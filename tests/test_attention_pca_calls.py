@@ -344,6 +344,9 @@ def test_rounding_is_forgiven():
     assert risk_at(np.eye(5), rough) == pytest.approx(risk_at(np.eye(5), Sigma), rel=1e-14)
 
 
-def test_words_are_passed_to_a_simulation_and_numbers_are_still_checked():
-    with pytest.raises(TypeError, match="for B"):
-        simulate(SIMULATOR, {"B": "abc", "Sigma": np.eye(2)}, samples=10, seed=0)
+def test_wrong_words_of_a_simulation_are_named():
+    good = {"B": np.eye(2), "Sigma": np.eye(2), "n": 3}
+    with pytest.raises(ValueError, match="query='outside'"):
+        simulate(SIMULATOR, {**good, "query": "outside"}, samples=10, seed=0)
+    with pytest.raises(ValueError, match="attention='relu'"):
+        simulate(SIMULATOR, {**good, "attention": "relu"}, samples=10, seed=0)

@@ -227,6 +227,8 @@ def draw(
     L is n for a query inside the prompt, n + 1 for a fresh one, and 1 for n = None. With `nu` every prompt has a
     covariance of its own, (1/ν) Σ_j a_j a_jᵀ with a_j ~ N(0, Σ).
     """
+    if query not in ("fresh", "inside"):
+        raise ValueError(f"expected query fresh or inside, got query={query!r}")
     eigenvalues, vectors = np.linalg.eigh(Sigma)
     root = (vectors * np.sqrt(np.clip(eigenvalues, 0, None))).T
     length = 1 if n is None else n + (query == "fresh")
@@ -249,6 +251,8 @@ def predict(
     attention: str = "linear",
 ) -> np.ndarray:
     """out = V Σ_i w_i x_i, with w_i the score ⟨Bx, x_i⟩ over n, or the softmax of the scores."""
+    if attention not in ("linear", "softmax"):
+        raise ValueError(f"expected attention linear or softmax, got attention={attention!r}")
     x = tokens[:, 0]
     asked = x @ np.asarray(B).T
     if n is None:

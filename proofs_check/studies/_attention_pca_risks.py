@@ -327,12 +327,11 @@ def attention_models(query: str, **more: object) -> st.SearchStrategy[dict]:
 
 
 def _agreement(query: str, in_context: bool = False) -> PropertyBasedAgreement:
-    moment = second_moment(query, in_context)
+    names = ("Sigma", "B", "V", "n", *(("nu",) if in_context else ()))
 
     def bound(**model: object) -> float:
         """E loss², from the derived formula."""
-        names = ("Sigma", "B", "V", "n", *(("nu",) if in_context else ()))
-        return float(value(moment, {name: model[name] for name in names}))
+        return float(value(second_moment(query, in_context), {name: model[name] for name in names}))
 
     models = attention_models(query, **({"nu": st.integers(1, 6)} if in_context else {}))
     return PropertyBasedAgreement(models, examples=30, samples=20_000, second_moment=bound)
@@ -348,6 +347,13 @@ def risk_with_a_fresh_query_is_the_mean_of_the_model():
 def risk_with_the_query_inside_is_the_mean_of_the_model():
     """The derived risk is the mean loss of the layer, drawn token by token in R^d, with the query inside the prompt."""
     return Agreement(inside_risk().expr)
+
+
+@claim(on=EVERYWHERE, by=[_agreement("fresh", in_context=True)], source=DERIVED)
+def risk_in_context_is_the_mean_of_the_model():
+    """The derived risk in context is the mean loss of the layer, with a covariance drawn for each prompt and its tokens
+    drawn one by one."""
+    return Agreement(wishart_prompt_risk().expr)
 
 
 # Given the covariance C of a prompt the loss has the mean it has for tokens N(0, C), a polynomial in the rows that C is
