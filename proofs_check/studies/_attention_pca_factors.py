@@ -41,6 +41,7 @@ EXACT = (SymbolicIdentity(), CertifiedNumerics(digits=25))
 A, C, G, T, Y, P, Z = (sp.MatrixSymbol(name, d, d) for name in "ACGTYPZ")
 best = sp.MatrixSymbol("Y_star", d, d)
 KNOWN = frozenset({S})
+epsilon = sp.Symbol("varepsilon", real=True)
 
 
 def squared(M: sp.Expr) -> sp.Expr:
@@ -75,6 +76,38 @@ def truncations_commute():
     return equal(tr(C * left), tr(C * right))
 
 
+s1, s2, trace = sp.symbols("s1 s2 t", positive=True)
+PAIR = Domain({s1: (1, 3), s2: (sp.Rational(1, 10), 4), trace: (4, 20), n: (1, 40)})
+
+
+@claim(on=PAIR, by=EXACT, source=DERIVED)
+def untied_subsets_that_do_not_lead_are_strict_saddles():
+    """Turning K and Q together, B(θ) = bu(θ)u(θ)ᵀ with b = 1/γ_i and u(θ) = cos θ u_i + sin θ u_j, the risk has the
+    second derivative s_j(s_i − s_j)((1 + 1/n)s_i + 2t/n)/γ_i² at θ = 0; adding εu_j to an unused row of K and of Q,
+    −2s_j². With V trained too and n = ∞, turning V and B to M(θ) = u(θ)u(θ)ᵀ gives s_i − s_j."""
+    angle = sp.Symbol("vartheta", real=True)
+    direction = sp.Matrix([sp.cos(angle), sp.sin(angle)])
+    covariance = sp.diag(s1, s2)
+    gamma = (1 + 1 / n) * s1 + trace / n
+
+    def risk(weights, values, which):
+        at = {V: values, B: weights, S: covariance}
+        expr = which.xreplace({V: I}).doit().xreplace({tr(S): trace}) if values is None else which
+        explicit = {symbol: sp.ImmutableMatrix(matrix) for symbol, matrix in at.items() if matrix is not None}
+        return expr.xreplace(explicit | {d: sp.Integer(2)}).doit()
+
+    def curvature(expr, symbol):
+        return expr.diff(symbol, 2).subs(symbol, 0)
+
+    turned = risk(direction * direction.T / gamma, None, fresh_risk().expr)
+    added = risk(sp.diag(1 / gamma, epsilon**2), None, fresh_risk().expr)
+    mapped = risk(covariance.inv() * direction * direction.T, sp.eye(2), mean_field_risk().expr)
+    return equal(
+        [curvature(turned, angle), curvature(added, epsilon), curvature(mapped, angle)],
+        [s2 * (s1 - s2) * ((1 + 1 / n) * s1 + 2 * trace / n) / gamma**2, -2 * s2**2, s1 - s2],
+    )
+
+
 # --- V, K and Q trained, infinitely many tokens --------------------------------------------
 
 M = V * S * K.T * queries
@@ -90,9 +123,6 @@ def stationary_maps_are_projectors():
         [rooted(tr(C * in_value * V.T)), rooted(tr(C * queries.T * in_query))],
         [rooted(-tr(C * (I - M) * S * M.T)), rooted(-tr(C * M.T * (I - M) * S))],
     )
-
-
-epsilon = sp.Symbol("varepsilon", real=True)
 
 
 @claim(on=EVERYWHERE, by=PROOF, source=DERIVED)

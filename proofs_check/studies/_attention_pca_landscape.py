@@ -11,9 +11,10 @@ The minimum is the leading subset; every other stationary point is a strict sadd
 direction. How they make up the proof:
 
 1. *N commutes with Σ.* In an eigenbasis of N the equation ∇R = 0 has the entries of `…_in_the_eigenbasis_of_n`. Off the
-   diagonal they are Σ_αβ ν_β times a bracket. For a fresh query the bracket is never zero, by `the_bracket_…_fresh`.
-   With the query inside, it vanishing makes the two diagonal equations contradict each other unless ν_α = ν_β, by
-   `the_bracket_…_inside` and `…_against_a_zero`. So Σ_αβ = 0 unless ν_α = ν_β.
+   diagonal they are Σ_αβ ν_β times a bracket. For a fresh query the bracket is never zero, by `the_bracket_…_fresh` (at
+   n = ∞ only between equal ν). With the query inside, the bracket being zero makes the two diagonal equations
+   contradict each other unless ν_α = ν_β, by `the_bracket_…_inside` and `…_against_a_zero`. So Σ_αβ = 0 unless
+   ν_α = ν_β.
 2. *Which ν.* The diagonal entries: one linear equation for each i in I. With the query inside they have the solution
    of `shrinkage_with_the_query_inside`. There c > 0, because f(w) = w²/(Dw + n + 1) is convex and zero at 0, so that
    Σ f(s_i/t) ≤ f(1) < (n + 1)⁻², by `every_subset_is_stationary`; hence A > 0 and all ν_i > 0.
