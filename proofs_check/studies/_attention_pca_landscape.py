@@ -50,7 +50,7 @@ from ._attention_pca_eigenbasis import (
     t,
     tau,
 )
-from ._attention_pca_model import PAPER, S, W, gradient_in, k, n, tied
+from ._attention_pca_model import PAPER, B, S, V, W, fresh_risk, gradient_in, inside_risk, k, n, tied
 from ._attention_pca_risks import DERIVED, EVERYWHERE
 
 __all__ = ["claims"]
@@ -476,6 +476,37 @@ def seven_stationary_points_with_a_fresh_query():
 def seven_stationary_points_with_the_query_inside():
     """With the query inside and d = 3 a head of rank one has exactly seven, with the same natures."""
     return _count("inside", 3)
+
+
+def _count_of_full_rank(query: str) -> StationaryCount:
+    """B = WWᵀ of rank d = 2 is free to move among symmetric matrices: the gradient in its three entries."""
+    x, y, z = sp.symbols("b11 b22 b12", real=True)
+    risk = (fresh_risk if query == "fresh" else inside_risk)()
+    explicit = {B: [[x, z], [z, y]], V: [[1, 0], [0, 1]], S: [[s1, 0], [0, s2]]}
+    at = {symbol: sp.ImmutableMatrix(matrix) for symbol, matrix in explicit.items()}
+    expr = sp.expand(risk.expr.xreplace(at | {d: sp.Integer(2)}).doit())
+    sums = {tau: nu1 + nu2, sigma: s1 * nu1 + s2 * nu2, t: s1 + s2}
+    equation = eigenbasis(query).stationarity.subs(sums)
+    swapped = equation.subs({s1: s2, s2: s1, nu1: nu2, nu2: nu1}, simultaneous=True)
+    nu = sp.solve([equation, swapped], [nu1, nu2])
+    point = {x: nu[nu1] / s1, y: nu[nu2] / s2, z: sp.Integer(0)}
+    box = tuple((entry, (sp.Integer(-4), sp.Integer(4))) for entry in (x, y, z))
+    return StationaryCount(
+        tuple(expr.diff(entry) for entry in (x, y, z)), (x, y, z), box, (point,), (Nature.MINIMUM,), 1
+    )
+
+
+@claim(on=ORDERED, by=[CertifiedZeros(points=2, of_gradient=True)], source=DERIVED)
+def one_stationary_point_of_full_rank_with_a_fresh_query():
+    """With a fresh query and d = k = 2 there is exactly one stationary WWᵀ of full rank, and it is the minimum.
+    With the heads of rank one, and zero, these are all."""
+    return _count_of_full_rank("fresh")
+
+
+@claim(on=ORDERED, by=[CertifiedZeros(points=2, of_gradient=True)], source=DERIVED)
+def one_stationary_point_of_full_rank_with_the_query_inside():
+    """With the query inside and d = k = 2 there is exactly one stationary WWᵀ of full rank, and it is the minimum."""
+    return _count_of_full_rank("inside")
 
 
 # --- descent -------------------------------------------------------------------------------
