@@ -151,12 +151,11 @@ def the_origin_is_a_strict_saddle():
 
 @claim(on=EVERYWHERE, by=PROOF, source=DERIVED)
 def heads_that_do_nothing_do_not_see_the_rest():
-    """Nor is the origin alone in this: at M = VΣB with a part of V, K, Q that is all zero, changing that part by ε,
-    V₁ and ε²B₁ with VΣB₁ = V₁ΣB = 0, moves R by −ε³ tr V₁ΣB₁Σ(I − M)ᵀ + ½ε⁶ tr V₁ΣB₁Σ(V₁ΣB₁)ᵀ: nothing of second
+    """Nor is the origin alone in this: at M = VΣB with a part of V, K, Q that is all zero, changing that part by εP
+    in V and ε²Z in B, where VΣZ = PΣB = 0, moves R by −ε³ tr PΣZΣ(I − M)ᵀ + ½ε⁶ tr PΣZΣ(PΣZ)ᵀ: nothing of second
     order."""
-    V1, B1 = sp.MatrixSymbol("V_1", d, d), sp.MatrixSymbol("B_1", d, d)
-    # M(ε) = VΣB + ε³V₁ΣB₁ when the two mixed products vanish
-    old, new = V * S * B, V1 * S * B1
+    # M(ε) = VΣB + ε³PΣZ when the two mixed products vanish
+    old, new = V * S * B, P * S * Z
     changed = (I - old - epsilon**3 * new) * S * (I - old - epsilon**3 * new).T
     expected = -2 * epsilon**3 * tr(new * S * (I - old).T) + epsilon**6 * tr(new * S * new.T)
     return equal(rooted((tr(changed) - tr((I - old) * S * (I - old).T)) / 2), rooted(expected / 2))

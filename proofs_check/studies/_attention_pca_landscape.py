@@ -570,7 +570,10 @@ def the_leading_direction_wins():
 @claim(on=FLOW, by=EXACT, source=DERIVED)
 def untied_scores_keep_their_balance():
     """Training K and Q of B = KᵀQ conserves KKᵀ − QQᵀ, for rank one ‖K‖² − ‖Q‖²."""
-    loss = sp.Function("f")(x1 * y1, x1 * y2, x2 * y1, x2 * y2)  # any function of the entries of B
+    scores = sp.Matrix([x1, x2]) * sp.Matrix([[y1, y2]])
+    explicit = {B: scores, V: sp.eye(2), S: sp.diag(s1, s2)}
+    at = {symbol: sp.ImmutableMatrix(matrix) for symbol, matrix in explicit.items()}
+    loss = sp.expand(fresh_risk().expr.xreplace(at | {d: sp.Integer(2)}).doit())
     return Conserved({v: -loss.diff(v) for v in (x1, x2, y1, y2)}, x1**2 + x2**2 - y1**2 - y2**2)
 
 

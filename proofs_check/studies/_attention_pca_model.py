@@ -25,7 +25,7 @@ import numpy as np
 import sympy as sp
 
 from numerics import Simulator
-from theory import GaussianMatrix, GaussianVector, Law, Layer, Risk, matrix_gradient, population_risk, squared_error
+from theory import GaussianMatrix, GaussianVector, Law, Layer, Risk, dot, matrix_gradient, population_risk
 from theory.notation import d
 
 __all__ = [
@@ -68,7 +68,7 @@ PAPER = "Maulen-Soto, Boyer (2026), arXiv 2605.18315"
 
 def half_squared_error(target: sp.Expr, prediction: sp.Expr) -> sp.Expr:
     """½‖x − out‖²."""
-    return squared_error(target, prediction) / 2
+    return dot(target - prediction, target - prediction) / 2
 
 
 # --- laws and layers -----------------------------------------------------------------------

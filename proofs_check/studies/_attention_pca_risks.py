@@ -42,6 +42,7 @@ from theory.notation import d
 from ._attention_pca_model import (
     PAPER,
     B,
+    MeanFieldAttention,
     S,
     V,
     W,
@@ -49,7 +50,6 @@ from ._attention_pca_model import (
     half_squared_error,
     inside_risk,
     k,
-    mean_field_risk,
     n,
     nu,
     prompts,
@@ -184,57 +184,58 @@ def covariance_of_the_output_given_the_prompt():
 
 # --- rank one, and the conversion between the conventions ----------------------------------
 
-one = {V: sp.Identity(d), B: u * u.T}
 p, q, t = quad(u, S), quad(u, S**2), tr(S)
 
 
-def twice_at_one(expr: sp.Expr) -> sp.Expr:
-    """2R at V = I, B = uuᵀ."""
-    return rooted(2 * expr.xreplace(one).doit())
+def loss_of_one(query: str = "fresh", *, in_context: bool = False, scale: sp.Expr = sp.S.One) -> Expectation:
+    """E ½‖x − out‖² of one head of rank one, out = λ⟨u, x⟩ C u; not evaluated."""
+    law, layer = prompts(query, in_context=in_context)
+    X, x = law.tokens(), law.target()
+    C = layer.C if isinstance(layer, MeanFieldAttention) else X.T * X / n
+    return Expectation(half_squared_error(x, (scale * dot(u, x)) * C * u))
 
 
-@claim(on=EVERYWHERE, by=[SymbolicIdentity()], source=f"{PAPER} (its parametrization is second-hand)")
+@claim(on=EVERYWHERE, by=sized({d: 1}, {d: 2}), source=f"{PAPER} (its parametrization is second-hand)")
 def rank_one_risk_with_infinitely_many_tokens():
     """2R = t − 2q + pq for the score ⟨u, x⟩⟨u, y⟩."""
-    return equal(twice_at_one(mean_field_risk().expr), rooted(t - 2 * q + p * q))
+    return equal(loss_of_one("mean field"), (t - 2 * q + p * q) / 2)
 
 
-@claim(on=EVERYWHERE, by=[SymbolicIdentity()], source=DERIVED)
+@claim(on=EVERYWHERE, by=sized({n: 1, d: 2}, {n: 2, d: 2}), source=DERIVED)
 def rank_one_risk_with_a_fresh_query():
     """2R = t − 2q + p[(1 + 1/n)q + tp/n]."""
-    return equal(twice_at_one(fresh_risk().expr), rooted(t - 2 * q + p * ((1 + 1 / n) * q + t * p / n)))
+    return equal(loss_of_one(), (t - 2 * q + p * ((1 + 1 / n) * q + t * p / n)) / 2)
 
 
-@claim(on=EVERYWHERE, by=[SymbolicIdentity()], source=DERIVED)
+@claim(on=EVERYWHERE, by=sized({n: 1, d: 2}, {n: 2, d: 2}), source=DERIVED)
 def rank_one_risk_with_the_query_inside():
     """2R = t − 2(n+1)q/n − 2tp/n + (n+2)(n+3)pq/n² + (n+2)tp²/n²."""
     fourth = (n + 2) * ((n + 3) * p * q + t * p**2) / n**2
-    return equal(twice_at_one(inside_risk().expr), rooted(t - 2 * (n + 1) * q / n - 2 * t * p / n + fourth))
+    return equal(loss_of_one("inside"), (t - 2 * (n + 1) * q / n - 2 * t * p / n + fourth) / 2)
 
 
-@claim(on=EVERYWHERE, by=[SymbolicIdentity()], source=DERIVED)
+@claim(on=EVERYWHERE, by=sized({d: 1}, {d: 2}), source=DERIVED)
 def conversion_of_the_conventions():
     """With the score λ⟨μ, x⟩⟨μ, y⟩ and the factor ½: R = ½[t − 2λr + λ²pr], p = μᵀΣμ, r = μᵀΣ²μ."""
-    expr = mean_field_risk().expr.xreplace({V: sp.Identity(d), B: lam * u * u.T}).doit()
-    return equal(rooted(expr), rooted((t - 2 * lam * q + lam**2 * p * q) / 2))
+    return equal(loss_of_one("mean field", scale=lam), (t - 2 * lam * q + lam**2 * p * q) / 2)
 
 
 @claim(on=EVERYWHERE, by=[SymbolicIdentity()], source=DERIVED)
 def rank_one_risk_in_context():
     """In context, infinitely many tokens, score λ⟨μ, x⟩⟨μ, y⟩:
     R = ½[t − 2λ((1 + 1/ν)r + pt/ν) + λ²(ν + 2)ν⁻²((ν + 3)pr + p²t)]."""
-    expr = wishart_risk().expr.xreplace({V: sp.Identity(d), B: lam * u * u.T}).doit()
     square = (nu + 2) / nu**2 * ((nu + 3) * p * q + p**2 * t)
-    return equal(rooted(expr), rooted((t - 2 * lam * ((1 + 1 / nu) * q + p * t / nu) + lam**2 * square) / 2))
+    linear = (1 + 1 / nu) * q + p * t / nu
+    return equal(loss_of_one("mean field", in_context=True, scale=lam), (t - 2 * lam * linear + lam**2 * square) / 2)
 
 
 @claim(on=EVERYWHERE, by=[SymbolicIdentity()], source=DERIVED)
 def rank_one_risk_in_context_with_a_finite_prompt():
     """In context with n tokens (ν + 3)pr + p²t becomes (1 + 1/n)((ν + 3)pr + p²t) + (νp²t + 4pr)/n."""
-    expr = wishart_prompt_risk().expr.xreplace({V: sp.Identity(d), B: lam * u * u.T}).doit()
     bracket = (1 + 1 / n) * ((nu + 3) * p * q + p**2 * t) + (nu * p**2 * t + 4 * p * q) / n
+    linear = (1 + 1 / nu) * q + p * t / nu
     square = (nu + 2) / nu**2 * bracket
-    return equal(rooted(expr), rooted((t - 2 * lam * ((1 + 1 / nu) * q + p * t / nu) + lam**2 * square) / 2))
+    return equal(loss_of_one(in_context=True, scale=lam), (t - 2 * lam * linear + lam**2 * square) / 2)
 
 
 @claim(on=EVERYWHERE, by=[SymbolicIdentity()], source=DERIVED)
