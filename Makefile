@@ -68,7 +68,7 @@ $(VENV)/ready-test: $(VENV)/ready
 
 $(VENV)/ready-notebook: $(VENV)/ready-test
 	@echo "installing what the notebooks need"
-	@$(PIP) --editable '.[test,notebook,plot]'
+	@$(PIP) --editable '.[test,notebook,plot,data]'
 	@touch $@
 
 $(VENV)/created:

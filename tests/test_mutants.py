@@ -45,6 +45,7 @@ from theory import (
     StationaryCount,
     dot,
     equal,
+    gaussians,
     normal_form,
     quad,
 )
