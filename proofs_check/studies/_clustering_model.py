@@ -38,12 +38,16 @@ from theory.notation import L, d, lam
 
 __all__ = [
     "A",
+    "CENTROIDS",
     "CONSTANTS",
     "H",
     "K",
     "M",
     "N",
     "MANIFOLD",
+    "OVERLAPS",
+    "h",
+    "mu",
     "ON_SPHERES",
     "PAIR",
     "PAPER",
