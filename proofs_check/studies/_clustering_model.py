@@ -68,9 +68,10 @@ __all__ = [
     "identity_risk",
     "regularized_risk",
     "regularizer",
+    "regularizer_of_mixture",
+    "risk_in_gram",
     "rho",
     "risk",
-    "risk_in_gram",
     "scale",
     "sphere_flow",
     "w",
@@ -80,7 +81,7 @@ __all__ = [
 PAPER = "Maulen-Soto, Boyer, Marion (2025), arXiv 2505.13112"
 DERIVED = "derived here"
 
-K, N = sp.symbols("K H", integer=True, positive=True)
+K, N = sp.symbols("K N", integer=True, positive=True)
 S = sp.Symbol("S", nonnegative=True)
 scale = sp.Symbol("c", positive=True)
 rho = sp.Symbol("rho", nonnegative=True)
@@ -212,6 +213,13 @@ def regularizer() -> sp.Expr:
     """r = E⟨X, h₀⟩²⟨X, h₁⟩², in the overlaps."""
     token = sp.Transpose(pair_law().tokens()[0, :])
     return E(dot(token, h[0]) ** 2 * dot(token, h[1]) ** 2).xreplace(OVERLAPS)
+
+
+@lru_cache
+def regularizer_of_mixture() -> sp.Expr:
+    """E⟨X, h₀⟩²⟨X, h₁⟩² on any mixture."""
+    token = sp.Transpose(Mixture().tokens()[0, :])
+    return E(dot(token, h[0]) ** 2 * dot(token, h[1]) ** 2)
 
 
 @lru_cache

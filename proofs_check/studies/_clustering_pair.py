@@ -15,25 +15,19 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import sympy as sp
 
-from numerics import Overlaps, draw_overlaps, projected_gradient_descent, value
 from proofs_check.certified import CertifiedNumerics
 from proofs_check.claim import Claim, claim
-from proofs_check.frequency_check import BinomialFrequency
 from proofs_check.signs import ProvenSign
 from proofs_check.stationary_check import CertifiedZeros
 from proofs_check.symbolic import SymbolicIdentity
 from theory import (
     Domain,
-    Expectation,
-    Frequency,
     Inequality,
     Invariant,
     Limit,
     Nature,
-    Risk,
     Stationary,
     StationaryCount,
     dot,
@@ -48,7 +42,6 @@ from ._clustering_model import (
     DERIVED,
     MANIFOLD,
     ON_SPHERES,
-    OVERLAPS,
     PAIR,
     PAPER,
     LinearHeads,
@@ -56,7 +49,6 @@ from ._clustering_model import (
     eta_0,
     eta_1,
     flow_on_manifold,
-    h,
     kappa_0,
     kappa_1,
     mu,
@@ -507,7 +499,7 @@ def in_coordinates(first: Any, second: Any) -> dict[sp.Symbol, sp.Expr]:
 
 
 def _tilted(direction: tuple[sp.Expr, sp.Expr], share: sp.Expr) -> tuple[tuple, tuple]:
-    """Two heads with in-plane parts of squared norm `share` along a direction, the rest off the plane and orthogonal."""
+    """Two heads with in-plane parts of squared norm `share` along a direction, the rest off it and orthogonal."""
     inside, outside = sp.sqrt(share), sp.sqrt(1 - share)
     x, y = direction
     return (inside * x, inside * y, outside, 0), (inside * x, inside * y, 0, outside)
@@ -515,7 +507,7 @@ def _tilted(direction: tuple[sp.Expr, sp.Expr], share: sp.Expr) -> tuple[tuple, 
 
 BEST = (L + 1) / (L + 3)
 LEVELS: dict[str, tuple[tuple, tuple, sp.Expr, int, int]] = {
-    "the orbit": ((1, 0, 0, 0), (0, 1, 0, 0), 1 - 2 * lam * (L + 1) / L + lam**2 * (L + 3) / L, 0, 1),
+    "they are the centroids": ((1, 0, 0, 0), (0, 1, 0, 0), 1 - 2 * lam * (L + 1) / L + lam**2 * (L + 3) / L, 0, 1),
     "both partly along the diagonal": (*_tilted((HALF, HALF), 1 / (2 * lam)), 1 - (L + 1) / (2 * L), 1, 3),
     "both on the diagonal": (
         (HALF, HALF, 0, 0),
@@ -588,7 +580,7 @@ def level_claim(name: str) -> Claim:
 
     return Claim(
         f"stationary-{name}".replace(" ", "-").replace(",", ""),
-        f"For S = 0 and 1/2 < λ < (L+1)/(L+3), two heads in R⁴ as follows are stationary: {name}; their risk is {level}.",
+        f"For S = 0 and 1/2 < λ < (L+1)/(L+3) two heads in R⁴ are stationary if {name}; their risk is {level}.",
         statement,
         TILTED,
         DERIVED,
@@ -621,7 +613,7 @@ def on_orbit() -> dict[sp.Symbol, sp.Expr]:
 
 @claim(on=Domain({S: (0, 5), t: (-2, 2)}), by=EXACT, source=DERIVED)
 def regularizer_on_the_orbit():
-    """On the orbit the regularizer is S + S² + (cos φ sin φ)²: least at the centroids, up to sign and order, for all S."""
+    """On the orbit the regularizer is S + S² + (cos φ sin φ)²: least at the centroids, up to signs, for all S."""
     c, s = (1 - t**2) / (1 + t**2), 2 * t / (1 + t**2)
     return equal(regularizer().subs(on_orbit(), simultaneous=True), S + S**2 + c**2 * s**2)
 
