@@ -311,8 +311,8 @@ J = sp.MatrixSymbol("J", N, d)
 
 @claim(on=EVERYWHERE, by=SMALL_PROMPTS, source=DERIVED)
 def risk_is_convex_in_the_gram_matrix():
-    """The quadratic part of the risk, at a difference of two A = λHᵀH and λJᵀJ, is c² E‖XᵀX(A − B)X₁‖² >= 0: R is a convex
-    function of A."""
+    """The quadratic part of the risk, at a difference of A = λHᵀH and B = λJᵀJ, is c² E‖XᵀX(A − B)X₁‖² >= 0: R is a
+    convex function of A."""
     other = lam * J.T * J
     tokens = Mixture().tokens()
     moved = LinearHeads(GRAM).predict(tokens) - LinearHeads(other).predict(tokens)
