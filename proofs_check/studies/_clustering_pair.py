@@ -21,6 +21,7 @@ from proofs_check.certified import CertifiedNumerics
 from proofs_check.claim import Claim, claim
 from proofs_check.signs import ProvenSign
 from proofs_check.stationary_check import CertifiedZeros
+from proofs_check.stationary_list_check import CertifiedList
 from proofs_check.symbolic import SymbolicIdentity
 from theory import (
     Domain,
@@ -30,6 +31,7 @@ from theory import (
     Nature,
     Stationary,
     StationaryCount,
+    StationaryList,
     dot,
     equal,
     population_risk,
@@ -669,6 +671,45 @@ def hessian_at_the_aligned_heads():
     expected = sp.diag(rho / 2 + rho / 2 + 2 * tilt, off, off, rho + 2 * tilt, off, off)
     expected[0, 3] = expected[3, 0] = 2 * tilt
     return equal(hessian, sp.ImmutableMatrix(expected))
+
+
+AT_NUMBERS = {L: 6, lam: Q(1, 2), S: Q(9, 100), rho: Q(1, 5)}
+
+
+def regularized_on_spheres(dimension: int, ambient: int) -> tuple[sp.Expr, tuple[tuple[sp.Symbol, ...], ...]]:
+    """R + ρr at L = 6, λ = 1/2, S = 0.09, ρ = 1/5 for tokens of R^ambient, in so many coordinates of each unit head."""
+    heads = tuple(tuple(sp.Symbol(f"h_{i}{j}", real=True) for j in range(dimension)) for i in (0, 1))
+    numbers = regularized_risk().expr.subs({**AT_NUMBERS, d: ambient})
+    return sp.expand(numbers.subs(in_coordinates(*heads), simultaneous=True)), heads
+
+
+@claim(on=Domain({}), by=[CertifiedList()], source=DERIVED)
+def all_stationary_points_in_the_plane():
+    """At L = 6, d = 5, λ = 1/2, S = 0.09, ρ = 1/5 the regularized risk of unit heads in the centroids' plane has 32
+    stationary points: 8 aligned minima, 16 saddles, 8 maxima with both heads at one centroid."""
+    rows = [(8, 0, Q("0.4045588")), (8, 1, Q("0.4545588")), (8, 1, Q("0.9801987")), (8, 2, Q("1.2543653"))]
+    return StationaryList(*regularized_on_spheres(2, 5), rows, digits=7)
+
+
+@claim(on=Domain({}), by=[CertifiedList(seconds=240)], source=DERIVED)
+def all_stationary_points_in_three_dimensions():
+    """With these constants and d = 3 the regularized risk has 164 stationary points on S² × S²: the 8 aligned pairs are
+    the only ones that attract; there is no spurious local minimum."""
+    rows = [
+        (8, 0, Q("0.2690298")),
+        (8, 1, Q("0.3190298")),
+        (32, 1, Q("0.6449785")),
+        (16, 2, Q("0.6459284")),
+        (16, 2, Q("0.6565965")),
+        (16, 2, Q("0.7113882")),
+        (16, 2, Q("0.7310940")),
+        (16, 3, Q("0.7353505")),
+        (8, 3, Q("0.8253027")),
+        (16, 3, Q("0.8294182")),
+        (8, 4, Q("1.0944693")),
+        (4, 4, Q("1.1758360")),
+    ]
+    return StationaryList(*regularized_on_spheres(3, 3), rows, digits=7)
 
 
 pair_claims: tuple[Claim, ...] = (

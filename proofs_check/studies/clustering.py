@@ -372,7 +372,7 @@ def _ends(rho: float, steps: int, count: int, rng: np.random.Generator) -> dict[
     return path.final
 
 
-def alignment(ends: dict[str, np.ndarray]) -> np.ndarray:
+def smaller_alignment(ends: dict[str, np.ndarray]) -> np.ndarray:
     """The smaller of the two alignments, up to signs and order: max(min(|κ₀|, |κ₁|), min(|η₀|, |η₁|))."""
     straight = np.minimum(np.abs(ends["kappa_0"]), np.abs(ends["kappa_1"]))
     crossed = np.minimum(np.abs(ends["eta_0"]), np.abs(ends["eta_1"]))
@@ -390,11 +390,11 @@ def _finds_the_plane(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _aligned_without(rng: np.random.Generator, count: int) -> np.ndarray:
-    return alignment(_ends(0.0, 400, count, rng)) > 0.99
+    return smaller_alignment(_ends(0.0, 400, count, rng)) > 0.99
 
 
 def _aligned_with(rng: np.random.Generator, count: int) -> np.ndarray:
-    return alignment(_ends(0.1, 1500, count, rng)) > 0.99
+    return smaller_alignment(_ends(0.1, 1500, count, rng)) > 0.99
 
 
 @claim(on=Domain({}), by=[BinomialFrequency(_finds_the_plane, trials=400)], source=DERIVED)
