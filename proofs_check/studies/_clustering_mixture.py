@@ -6,13 +6,15 @@ a vector of K entries and what is common to all; `over` takes the mean over the 
 
 from __future__ import annotations
 
+from functools import reduce
+
 import sympy as sp
 
 from proofs_check.certified import CertifiedNumerics
 from proofs_check.claim import Claim, claim
 from proofs_check.entrywise import Entrywise
 from proofs_check.symbolic import SymbolicIdentity
-from theory import Domain, Expectation, GaussianMatrix, dot, equal, matrix_gradient, quad, squared_error
+from theory import Domain, Expectation, GaussianMatrix, dot, equal, matrix_gradient, quad
 from theory.notation import L, d, lam
 
 from ._clustering_model import (
@@ -26,6 +28,7 @@ from ._clustering_model import (
     N,
     S,
     h,
+    mean_square,
     risk,
     scale,
     w,
@@ -52,11 +55,7 @@ def over(*factors: Component) -> sp.Expr:
     for vector, constant in factors:
         with_constant = [(vectors, number * constant) for vectors, number in terms]
         terms = with_constant + ([] if vector is None else [([*vectors, vector], number) for vectors, number in terms])
-    return sp.Add(*(number * (dot(w, _entrywise(vectors)) if vectors else 1) for vectors, number in terms))
-
-
-def _entrywise(vectors: list[sp.MatrixExpr]) -> sp.MatrixExpr:
-    return vectors[0] if len(vectors) == 1 else had(*vectors)
+    return sp.Add(*(number * (dot(w, reduce(had, vectors)) if vectors else 1) for vectors, number in terms))
 
 
 def at_means(Z: sp.MatrixExpr) -> sp.MatrixExpr:
@@ -153,6 +152,21 @@ def multiplied_out(matrix: sp.MatrixExpr) -> sp.MatrixExpr:
     return matrix_gradient(tr(sp.MatMul(direction.T, matrix)), direction)
 
 
+def as_typed(expr: sp.Expr) -> sp.Expr:
+    """The same expression as typing it with `+`, `*` and `∘` gives, whatever rules it comes from: it prints and reads back.
+
+    Sums and products are flat and in sympy's order, products entry by entry have two factors.
+    """
+    before = None
+    while expr != before:
+        before = expr
+        expr = expr.replace(lambda node: isinstance(node, (sp.MatMul, sp.MatAdd)), lambda node: node.doit(deep=False))
+        expr = expr.replace(
+            lambda node: isinstance(node, had) and len(node.args) > 2, lambda node: reduce(had, node.args)
+        )
+    return expr
+
+
 def slope_by_hand(Z: sp.MatrixExpr) -> sp.MatrixExpr:
     """G = ∂R/∂A, symmetric.
 
@@ -195,7 +209,7 @@ def risk_of_any_mixture():
     """For any weights, centroids, noise and heads, R = tr Σ − 2c[S₁ + (L−1) tr AΣ²] + c²[S₂ + 2(L−1)S₃ +
     (L−1) tr AΣAQ + (L−1)(L−2) tr AΣ²AΣ], with the moments of one token below and B = (AΣ + ΣA)/2."""
     tokens, target = Mixture().tokens(), Mixture().target()
-    return equal(Expectation(squared_error(target, LinearHeads(GRAM).predict(tokens))), risk_by_hand(GRAM))
+    return equal(mean_square(target - LinearHeads(GRAM).predict(tokens)), risk_by_hand(GRAM))
 
 
 @claim(on=EVERYWHERE, by=ONE_TOKEN, source=DERIVED)
@@ -217,6 +231,13 @@ def norm_times_the_square_of_a_form():
 
 
 @claim(on=EVERYWHERE, by=ONE_TOKEN, source=DERIVED)
+def product_of_two_forms():
+    """S₃ = E (XᵀAX)(XᵀBX) = Σ w [q_A q_B + cov(A, B)], B = (AΣ + ΣA)/2."""
+    B = (GRAM * second_moment() + second_moment() * GRAM) / 2
+    return equal(Expectation(quad(token, GRAM) * quad(token, B)), product_of_forms(GRAM))
+
+
+@claim(on=EVERYWHERE, by=ONE_TOKEN, source=DERIVED)
 def second_moment_weighted_by_the_norm():
     """Q = E ‖X‖² XXᵀ = Σ w {(‖μ‖² + Sd + 4S) μμᵀ + (S‖μ‖² + S²(d+2)) I}."""
     return equal(Expectation(dot(token, token) * token * token.T), weighted_by(Id))
@@ -233,7 +254,7 @@ def second_moment_weighted_by_both():
     """D = E (XᵀAX) ‖X‖² XXᵀ = Σ w {8S³A + 24S² sym(Aμμᵀ) + q_I [2S(Aμμᵀ + μμᵀA) + 2S²A] + q_A [4S μμᵀ + 2S² I] +
     (cov(A, I) + q_A q_I)(μμᵀ + S I)}."""
     weight = quad(token, GRAM) * dot(token, token)
-    return equal(Expectation(weight * token * token.T), weighted_by_both(A).xreplace({A: GRAM}))
+    return equal(Expectation(weight * token * token.T), as_typed(weighted_by_both(A).xreplace({A: GRAM})))
 
 
 @claim(on=EVERYWHERE, by=SMALL_PROMPTS, source=DERIVED)
@@ -242,7 +263,7 @@ def risk_with_any_covariance():
     q_Z = μᵀZμ + tr ZΓ, cov(Z, Y) = 4 μᵀZΓYμ + 2 tr ZΓYΓ, κ₃ = 8 tr AΓAΓ² + 8 μᵀ(AΓAΓ + AΓ²A + ΓAΓA)μ."""
     law = Mixture(covariance=G_)
     tokens, target = law.tokens(), law.target()
-    return equal(Expectation(squared_error(target, LinearHeads(GRAM).predict(tokens))), risk_by_hand(GRAM, G_))
+    return equal(mean_square(target - LinearHeads(GRAM).predict(tokens)), risk_by_hand(GRAM, G_))
 
 
 p = sp.Symbol("p", positive=True)
@@ -276,11 +297,12 @@ def one_head_on_one_gaussian():
     """For one centred Gaussian, one head and c = 1, R = tr Σ (1 − 2λa + λ²(L+2)a²) − 2λ(L+1)b + λ²(L+2)(L+3)ab with
     a = hᵀΣh, b = hᵀΣ²h."""
     tokens = GaussianMatrix("X", L, d, covariance=G_)
-    prediction = LinearHeads(lam * head * head.T, sp.Integer(1)).predict(tokens)
+    query = sp.Transpose(tokens[0, :])
+    prediction = lam * dot(head, query) * tokens.T * tokens * head
     a, b = quad(head, G_), quad(head, G_ * G_)
     square = (L + 2) * a**2 * tr(G_) + (L + 2) * (L + 3) * a * b
     return equal(
-        Expectation(squared_error(sp.Transpose(tokens[0, :]), prediction)),
+        mean_square(query - prediction),
         tr(G_) - 2 * lam * a * tr(G_) - 2 * lam * (L + 1) * b + lam**2 * square,
     )
 
@@ -289,7 +311,7 @@ def one_head_on_one_gaussian():
 def gradient_in_the_heads():
     """∇_h R = 2λ G(A) h with the symmetric G = ∂R/∂A written out by hand, for all heads at once: ∇_H R = 2λ H G(A)."""
     (slope,) = risk().gradient().values()
-    return equal(slope, multiplied_out(sp.MatMul(2 * lam, H, slope_by_hand(GRAM))))
+    return equal(as_typed(slope), as_typed(multiplied_out(sp.MatMul(2 * lam, H, slope_by_hand(GRAM)))))
 
 
 Y = sp.MatrixSymbol("Y", d, d)
@@ -316,7 +338,7 @@ def risk_is_convex_in_the_gram_matrix():
     other = lam * J.T * J
     tokens = Mixture().tokens()
     moved = LinearHeads(GRAM).predict(tokens) - LinearHeads(other).predict(tokens)
-    return equal(Expectation(tr(moved.T * moved)), scale**2 * quadratic_part(GRAM - other))
+    return equal(mean_square(moved), scale**2 * quadratic_part(GRAM - other))
 
 
 @claim(
@@ -327,7 +349,7 @@ def regularizer_of_any_mixture():
     q = Mh₁."""
     norms, inner = [dot(x, x) for x in h], dot(*h)
     p_, q_ = (M * x for x in h)
-    squares = dot(w, had(p_, p_, q_, q_))
+    squares = dot(w, had(had(p_, p_), had(q_, q_)))
     noise = norms[1] * dot(w, had(p_, p_)) + norms[0] * dot(w, had(q_, q_)) + 4 * inner * dot(w, had(p_, q_))
     return equal(
         Expectation(dot(token, h[0]) ** 2 * dot(token, h[1]) ** 2),

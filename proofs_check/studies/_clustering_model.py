@@ -26,6 +26,7 @@ import sympy as sp
 from theory import (
     Domain,
     E,
+    Expectation,
     Law,
     Layer,
     MixtureMatrix,
@@ -47,6 +48,7 @@ __all__ = [
     "MANIFOLD",
     "OVERLAPS",
     "h",
+    "mean_square",
     "mu",
     "ON_SPHERES",
     "PAIR",
@@ -127,6 +129,11 @@ class LinearHeads(Layer):
 
     def predict(self, tokens: sp.MatrixExpr) -> sp.Expr:
         return self.scale * tokens.T * tokens * self.gram * sp.Transpose(tokens[0, :])
+
+
+def mean_square(error: sp.MatrixExpr) -> sp.Expr:
+    """E‖error‖², not evaluated."""
+    return Expectation(sp.Trace(error.T * error))
 
 
 # --- any mixture ---------------------------------------------------------------------------

@@ -38,7 +38,6 @@ from theory import (
     gaussians,
     population_risk,
     quad,
-    squared_error,
 )
 from theory.notation import L, d, lam
 
@@ -54,6 +53,7 @@ from ._clustering_model import (
     Mixture,
     N,
     S,
+    mean_square,
     mu,
     pair_law,
     scale,
@@ -91,7 +91,7 @@ def dirac_mixture_of_any_number_of_centroids():
     traces, squares, all_squares = tr(a), dot(sp.DiagonalOf(a), sp.DiagonalOf(a)), tr(a * a)
     square = (L**2 + 3 * (K - 1) * L + (K - 1) * (K - 2)) * squares + (L - 1) * (L + K - 2) * (all_squares - squares)
     return equal(
-        Expectation(squared_error(first, scale * labels.T * labels * a * first)),
+        mean_square(first - scale * labels.T * labels * a * first),
         1 - 2 * scale / K**2 * (L + K - 1) * traces + scale**2 / K**3 * square,
     )
 
@@ -143,7 +143,8 @@ def risk_of_aligned_heads_for_any_number_of_centroids():
     off_span = GaussianMatrix("G", L, r, covariance=S)
     y, g = sp.Transpose(on_span[0, :]), sp.Transpose(off_span[0, :])
     scores = scale * lam * on_span * y
-    loss = squared_error(y, on_span.T * scores) + squared_error(g, off_span.T * scores)
+    errors = y - on_span.T * scores, g - off_span.T * scores
+    loss = sp.Add(*(tr(error.T * error) for error in errors))
     return equal(Expectation(loss), oracle_risk_by_hand(K, scale).subs(d, K + r))
 
 
@@ -233,7 +234,7 @@ def pair_prediction(identity: bool) -> sp.MatrixExpr:
     return conditioned(lam * gram, mu[0], pair_law(), 2 / L)
 
 
-def mean_square(identity: bool) -> sp.Expr:
+def prediction_square(identity: bool) -> sp.Expr:
     """E[‖T‖² | first component], as derived."""
     prediction = pair_prediction(identity)
     found = Expectation(tr(prediction.T * prediction)).doit().xreplace(CENTROIDS)
@@ -262,7 +263,7 @@ def conditional_means_of_a_pair():
 def mean_square_of_the_prediction():
     """E[‖T‖² | Z₁] = (λ²/L²) q with q the quadratic coefficient of the risk: tr Var(T | Z₁) is that minus the square of
     the coefficient of the mean."""
-    return equal(mean_square(identity=True), lam**2 / L**2 * COST)
+    return equal(prediction_square(identity=True), lam**2 / L**2 * COST)
 
 
 def variance_limit() -> sp.Expr:
