@@ -148,6 +148,9 @@ def test_published_and_noted_numbers():
     best = module.risk_at(np.eye(2, 5), np.eye(2, 5), sigma=0.3, L=6, lam=0.5843338182)
     identity = module.quantization_risk_at(np.eye(2, 5), sigma=0.3, L=6, lam=0.5645669479)
     assert (best, identity) == pytest.approx((0.3622820752, 0.2933905127), abs=1e-10)
+    dirac = {L: 6, S: 0}
+    assert pair.LAM_OPT.subs(dirac) == sp.Rational(7, 9)
+    assert module.risk_at(np.eye(2), np.eye(2), sigma=0.0, L=6, lam=7 / 9) == pytest.approx(5 / 54, abs=1e-14)
     three = module.risk_at(np.eye(3), np.eye(3), sigma=0.0, L=7, lam=21 / 31)
     assert three == pytest.approx(4 / 31, abs=1e-14)
 
