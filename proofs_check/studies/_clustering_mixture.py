@@ -331,7 +331,8 @@ def stationary_heads_are_eigenvectors():
 def risk_is_convex_in_the_gram_matrix():
     """The quadratic part of the risk is c² E‖XᵀXAX₁‖² >= 0 for every symmetric A, also a difference of two λHᵀH: R is a
     convex function of A."""
-    return equal(mean_square(LinearHeads(A).predict(Mixture().tokens())), scale**2 * quadratic_part(A))
+    prediction = LinearHeads(A).predict(Mixture().tokens())
+    return equal(Expectation(dot(prediction, prediction)), scale**2 * quadratic_part(A))
 
 
 @claim(
