@@ -140,6 +140,7 @@ def test_a_changed_notebook_is_noticed(script: Path) -> None:
 def test_there_is_a_notebook_for_every_script() -> None:
     assert [script.stem for script in SCRIPTS] == [
         "attention_pca_real_data",
+        "clustering",
         "derivation_by_hand",
         "descent",
         "own_model",
