@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import Any
 
 import sympy as sp
+from sympy.matrices.expressions.diagonal import DiagonalMatrix, DiagonalOf
 
 from theory.domain import Domain
 from theory.statement import Statement
@@ -123,4 +124,30 @@ def with_values(expr: sp.Basic, values: Mapping[Any, Any]) -> sp.Basic:
     for node in sized.atoms(sp.Identity, sp.ZeroMatrix, sp.OneMatrix):
         if all(side.is_Integer for side in node.shape):
             matrices[node] = node.as_explicit()
-    return sized.xreplace(matrices).doit()
+    return _rebuilt(sized, matrices).doit()
+
+
+def _rebuilt(expr: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
+    """The expression with matrices replaced; what is made entry by entry becomes explicit on the way up.
+
+    sympy's own nodes for diagonals and products entry by entry do not accept explicit matrices.
+    """
+    if expr in values or not expr.args or isinstance(expr, sp.MatrixBase):
+        return values.get(expr, expr)
+    args = [_rebuilt(arg, values) for arg in expr.args]
+    if all(isinstance(arg, sp.MatrixBase) for arg in args[:1]):
+        explicit = _ENTRY_BY_ENTRY.get(type(expr))
+        if explicit is not None and all(isinstance(arg, sp.MatrixBase) or not arg.args for arg in args):
+            return sp.ImmutableMatrix(explicit(*args))
+    made = expr if tuple(args) == expr.args else expr.func(*args)
+    return made.doit() if isinstance(made, _ALGEBRA) and any(isinstance(arg, sp.MatrixBase) for arg in args) else made
+
+
+_ALGEBRA = (sp.MatMul, sp.MatAdd, sp.MatPow, sp.Inverse, sp.Transpose)
+_ENTRY_BY_ENTRY = {
+    DiagonalOf: lambda A: sp.Matrix(list(A.diagonal())),
+    DiagonalMatrix: lambda A: sp.diag(*A.diagonal()),
+    sp.DiagMatrix: lambda v: sp.diag(*v),
+    sp.HadamardProduct: lambda *factors: sp.Matrix(*factors[0].shape, [sp.Mul(*each) for each in zip(*factors)]),
+    sp.HadamardPower: lambda A, power: A.applyfunc(lambda entry: entry**power),
+}
