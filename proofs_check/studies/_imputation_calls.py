@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.linalg import lapack
 
 from numerics import value
 
@@ -179,15 +180,12 @@ def _stationary(covariance: np.ndarray, effective: float, loss: str, rank: int |
     second = value(C.subs(rho, 0), {Sigma: correlation}) if effective == 0 else value(
         C, {Sigma: correlation, rho: effective}
     )  # fmt: skip
-    try:
-        np.linalg.cholesky(second - 10 * len(second) * np.finfo(float).eps * np.eye(len(second)))
-    except np.linalg.LinAlgError:
+    inverse = _inverse(second)
+    if inverse is None:
         raise ValueError(
             f"expected an invertible second moment C = ρΣ + (1 − ρ)D, got a singular one at the rate {effective:g}: "
             "features determine one another and are all observed, so that W is not unique; take rho < 1"
-        ) from None
-    inverse = np.linalg.inv(second)
-    inverse = (inverse + inverse.T) / 2
+        )
     weights = value(imputer(loss), {Sigma: correlation, H: inverse})
     weights = weights * np.outer(scale, 1 / scale)
     if loss == "missing":
@@ -198,6 +196,15 @@ def _stationary(covariance: np.ndarray, effective: float, loss: str, rank: int |
     _, vectors = np.linalg.eigh((explained + explained.T) / 2)
     leading = vectors[:, -rank:]
     return leading @ (leading.T @ weights)
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray | None:
+    """The inverse of a matrix with unit diagonal from its Cholesky factor; None where a pivot is rounding."""
+    factor, refused = lapack.dpotrf(matrix, lower=1)
+    if refused or np.min(np.diag(factor)) ** 2 <= 10 * len(matrix) * np.finfo(float).eps:
+        return None
+    half, _ = lapack.dpotri(factor, lower=1)
+    return np.tril(half) + np.tril(half, -1).T
 
 
 def bayes_risk_at(

@@ -15,7 +15,6 @@ correlations above k/(n + k) when there are fewer rows than features, or feature
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,14 +35,21 @@ class GaussianFit:
         scale: standard deviations (d,).
         correlation: (d, d), with a unit diagonal also for features that never vary.
         steps: how many steps were taken.
-        converged: whether the last one was below the tolerance.
+        change: how far the last one moved a mean or a correlation, in standard deviations.
+        limit: what ends the iteration.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     correlation: np.ndarray
     steps: int = 0
-    converged: bool = True
+    change: float = 0.0
+    limit: float = 0.0
+
+    @property
+    def converged(self) -> bool:
+        """Whether the last step was below the tolerance."""
+        return self.change <= self.limit
 
     @property
     def covariance(self) -> np.ndarray:
@@ -125,7 +131,7 @@ def fit_gaussian(
         prior: weight, in rows, of independent features; 0 for plain maximum likelihood.
         tol: a step ends the iteration when it moves no mean and no correlation by more than tol/√n standard
             deviations: a hundredth of what sampling leaves uncertain, by default.
-        max_iter: at most so many steps; then a warning says how large the last one was.
+        max_iter: at most so many steps; the fit says how far the last one moved.
 
     Raises:
         ValueError: where the correlations become singular with prior=0.
@@ -163,14 +169,8 @@ def fit_gaussian(
             float(np.max(np.abs(new - moment) / np.outer(deviations, deviations))),
         )
         shift, moment, steps = shift + move, new, steps + 1
-    converged = change <= limit or not len(varies)
-    if not converged:
-        warnings.warn(
-            f"EM stopped after max_iter={max_iter} steps, the last one still moved a mean or a correlation by "
-            f"{change:.2g} standard deviations (tolerance {limit:.2g}); raise max_iter or tol",
-            stacklevel=2,
-        )
-    fit = GaussianFit(mean.copy(), scale.copy(), np.eye(d), steps, converged)
+    change = change if len(varies) else 0.0
+    fit = GaussianFit(mean.copy(), scale.copy(), np.eye(d), steps, change, limit)
     deviations = np.sqrt(np.diag(moment))
     fit.mean[varies] += shift * scale[varies]
     fit.scale[varies] *= deviations

@@ -108,4 +108,4 @@ def imputer(loss: str, inverse: sp.MatrixExpr = H) -> sp.MatrixExpr:
     if loss == "all":
         return Sigma * inverse
     ratio = sp.HadamardProduct(sp.DiagonalOf(Sigma * inverse), sp.HadamardPower(sp.DiagonalOf(inverse), -1))
-    return Sigma * inverse - sp.DiagMatrix(ratio) * inverse
+    return (Sigma - sp.DiagMatrix(ratio)) * inverse
