@@ -8,7 +8,7 @@ domain says so.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -144,7 +144,7 @@ def _rebuilt(expr: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
 
 
 _ALGEBRA = (sp.MatMul, sp.MatAdd, sp.MatPow, sp.Inverse, sp.Transpose)
-_ENTRY_BY_ENTRY = {
+_ENTRY_BY_ENTRY: dict[type, Callable[..., sp.Matrix]] = {
     DiagonalOf: lambda A: sp.Matrix(list(A.diagonal())),
     DiagonalMatrix: lambda A: sp.diag(*A.diagonal()),
     sp.DiagMatrix: lambda v: sp.diag(*v),

@@ -1,12 +1,11 @@
 """`AttentionImputer`: the imputers of the study as a scikit-learn estimator.
 
-The class needs scikit-learn, which is optional, so that it is made when somebody asks for it: `estimator_class`. What it
-computes stands in the other files of the study, in numpy.
+The class needs scikit-learn, which is optional, so that it is made when somebody asks for it: `estimator_class`. What
+it computes stands in the other files of the study, in numpy.
 """
 
 from __future__ import annotations
 
-import numbers
 import warnings
 from functools import lru_cache
 from typing import Any
@@ -57,8 +56,8 @@ def estimator_class() -> type:
         from sklearn.utils.validation import check_is_fitted, validate_data
     except ImportError as error:
         raise ImportError(
-            "AttentionImputer needs scikit-learn 1.6 or newer: pip install 'attention-theory[data]'; risk_at, minimizer, "
-            "bayes_risk_at and impute do without"
+            "AttentionImputer needs scikit-learn 1.6 or newer: pip install 'attention-theory[data]'; "
+            "risk_at, minimizer, bayes_risk_at and impute do without"
         ) from error
 
     class AttentionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -68,8 +67,8 @@ def estimator_class() -> type:
             transform   x̂ = μ + s ∘ W(m ∘ (x − μ)/s) at missing entries, what is observed stays
 
         Args:
-            method: "attention", one linear layer, its weights the same for every pattern; "depth", residual layers with
-                tied weights, an iterative solver; "bayes", the conditional expectation.
+            method: "attention", one linear layer, its weights the same for every pattern; "depth", residual layers
+                with tied weights, an iterative solver; "bayes", the conditional expectation.
             rho: the rate of observation W is for; by default the share of observed entries seen in `fit`.
             layers: depth; by default as many as reach the rounding of floats.
             prior: weight of independent features in rows, see `fit_gaussian`.
@@ -133,8 +132,9 @@ def estimator_class() -> type:
             fit = fit_gaussian(X, seen, prior=self.prior, tol=self.tol, max_iter=self.max_iter)
             if not fit.converged:
                 warnings.warn(
-                    f"EM stopped after max_iter={self.max_iter} steps, the last one still moved a mean or a correlation "
-                    f"by {fit.change:.2g} standard deviations (tolerance {fit.limit:.2g}); raise max_iter or tol",
+                    f"EM stopped after max_iter={self.max_iter} steps, the last one still moved a mean or a "
+                    f"correlation by {fit.change:.2g} standard deviations (tolerance {fit.limit:.2g}); "
+                    "raise max_iter or tol",
                     ConvergenceWarning,
                     stacklevel=2,
                 )
@@ -157,7 +157,7 @@ def estimator_class() -> type:
             X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
             fit, seen = self.fit_, ~np.isnan(X)
             z = standardised(X, seen, fit.mean, fit.scale)
-            if self.method == "attention":
+            if self.weights_ is not None:
                 filled = z @ self.weights_.T
             elif self.method == "bayes":
                 filled, _ = complete(z, Patterns.of(seen), np.linalg.inv(fit.correlation))
@@ -170,7 +170,7 @@ def estimator_class() -> type:
                 raise ValueError(f"expected one of {', '.join(METHODS)} for method, got method={self.method!r}")
             for name, least in (("prior", 0), ("tol", 0), ("max_iter", 1)):
                 given = getattr(self, name)
-                if isinstance(given, bool) or not isinstance(given, numbers.Real) or not given >= least:
+                if isinstance(given, bool) or not isinstance(given, (int, float, np.number)) or not given >= least:
                     raise ValueError(f"expected a number {name} >= {least}, got {name}={given!r}")
 
         def __sklearn_tags__(self) -> Any:

@@ -95,11 +95,11 @@ def bayes_imputed(z: np.ndarray, observed: np.ndarray, covariance: np.ndarray) -
     for pattern, rows in zip(patterns, groups, strict=True):
         if pattern.all() or not pattern.any():
             continue
-        conditional, kept = covariance, []
-        seen = np.flatnonzero(pattern)
+        conditional, kept = covariance, list[int]()
+        seen = [int(i) for i in np.flatnonzero(pattern)]
         try:
             np.linalg.cholesky(covariance[np.ix_(seen, seen)] - np.diag(floor[seen]))
-            kept = list(seen)
+            kept = seen
         except np.linalg.LinAlgError:
             for i in seen:
                 if conditional[i, i] > floor[i]:
@@ -107,6 +107,7 @@ def bayes_imputed(z: np.ndarray, observed: np.ndarray, covariance: np.ndarray) -
                     kept.append(i)
         if kept:
             missing = np.flatnonzero(~pattern)
-            weights = np.linalg.solve(covariance[np.ix_(kept, kept)], covariance[np.ix_(kept, missing)])
-            result[np.ix_(rows, missing)] = z[np.ix_(rows, kept)] @ weights
+            known = np.array(kept)
+            weights = np.linalg.solve(covariance[np.ix_(known, known)], covariance[np.ix_(known, missing)])
+            result[np.ix_(rows, missing)] = z[np.ix_(rows, known)] @ weights
     return result

@@ -58,7 +58,7 @@ def covariance_of(Sigma: Any, name: str = "Sigma") -> np.ndarray:
 
 
 def checked_loss(loss: Any) -> str:
-    """"missing" or "all"."""
+    """The loss, if it is one of "missing" and "all"."""
     if loss not in LOSSES:
         raise ValueError(f"expected loss='missing' or loss='all', got loss={loss!r}")
     return loss
@@ -112,13 +112,13 @@ def evaluated_risk(weights: np.ndarray, covariance: np.ndarray, law: MaskLaw, lo
         return float(value(risk(loss), {**at, "rho": law.parameters[0]}))
     needed = moments if loss == "missing" else moments[:2]
     at |= {symbol: law.moment(j) for j, symbol in enumerate(needed, start=1)}
-    return float(_value_at_moments(risk(loss, bernoulli=False).expr, at))
+    return _value_at_moments(risk(loss, bernoulli=False).expr, at)
 
 
 def _value_at_moments(expr: Any, at: dict[Any, Any]) -> float:
     """The risk where a moment may be zero, which the symbols, being positive, do not allow as a value."""
     zeros = {symbol: 0 for symbol in moments if at.get(symbol) == 0}
-    return value(expr.subs(zeros), {symbol: number for symbol, number in at.items() if symbol not in zeros})
+    return float(value(expr.subs(zeros), {symbol: number for symbol, number in at.items() if symbol not in zeros}))
 
 
 def minimizer(
@@ -177,9 +177,9 @@ def _stationary(covariance: np.ndarray, effective: float, loss: str, rank: int |
     # in units of the standard deviations, so that features of different scales are no matter of conditioning
     scale = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(scale, scale)
-    second = value(C.subs(rho, 0), {Sigma: correlation}) if effective == 0 else value(
-        C, {Sigma: correlation, rho: effective}
-    )  # fmt: skip
+    # the symbol ρ is positive, so that zero goes in by substitution
+    metric, at = (C, {rho: effective}) if effective else (C.subs(rho, 0), {})
+    second = np.asarray(value(metric, {Sigma: correlation, **at}))
     inverse = _inverse(second)
     if inverse is None:
         raise ValueError(

@@ -230,8 +230,7 @@ def probit_cross_moment():
     """E x_l z_j = Σ_jl[E m_j − β_j²Σ_jj α_j φ(α_j/s_j)/s_j³]."""
     return equal(
         GaussianIntegral(S_jl / S_jj * own**2 * seen_at(own), (z,)),
-        S_jl
-        * (NormalCDF(alpha_j / width) - beta_j**2 * S_jj * alpha_j * density(alpha_j / width) / width**3),
+        S_jl * (NormalCDF(alpha_j / width) - beta_j**2 * S_jj * alpha_j * density(alpha_j / width) / width**3),
     )
 
 

@@ -120,6 +120,20 @@ def complete(z: np.ndarray, patterns: Patterns, precision: np.ndarray) -> tuple[
     return filled, variances
 
 
+def is_singular(covariance: np.ndarray) -> bool:
+    """Whether a pivot of the correlations is what rounding leaves, 10 d eps, or none is real.
+
+    >>> is_singular(np.ones((2, 2))), is_singular(np.eye(2))
+    (True, False)
+    """
+    deviations = np.sqrt(np.diag(covariance))
+    try:
+        pivots = np.diag(np.linalg.cholesky(covariance / np.outer(deviations, deviations)))
+    except np.linalg.LinAlgError:
+        return True
+    return bool(pivots.min() ** 2 <= 10 * len(covariance) * np.finfo(float).eps)
+
+
 def fit_gaussian(
     x: np.ndarray, observed: np.ndarray, *, prior: float = 1.0, tol: float = 0.01, max_iter: int = 200
 ) -> GaussianFit:
@@ -151,14 +165,12 @@ def fit_gaussian(
     steps, change, limit = 0, math.inf, tol / math.sqrt(n)
     seen = observed[:, varies]
     while len(varies) and steps < max_iter and change > limit:
-        try:
-            precision = np.linalg.inv(moment)
-            filled, variances = complete(np.where(seen, z - shift, 0.0), patterns, precision)
-        except np.linalg.LinAlgError:
+        if is_singular(moment):
             raise ValueError(
                 f"expected an invertible covariance at each step, got a singular one after {steps} steps of {n} rows "
                 f"and {d} features with prior={prior}; give prior > 0"
-            ) from None
+            )
+        filled, variances = complete(np.where(seen, z - shift, 0.0), patterns, np.linalg.inv(moment))
         move = filled.mean(axis=0)
         new = (filled.T @ filled + variances) / n - np.outer(move, move)
         new = (new + new.T) / 2

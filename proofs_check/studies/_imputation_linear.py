@@ -18,9 +18,9 @@ from proofs_check.entrywise import Entrywise
 from proofs_check.symbolic import SymbolicIdentity
 from theory import Domain, Expectation, GaussianVector, Limit, Mask, Symmetric, dot, equal, quad
 
-from ._imputation_model import C, D, H, Sigma, W, d, effective_rates, error_of, imputer, moments, rho, slope, x
+from ._imputation_model import C, D, Sigma, W, d, effective_rates, error_of, imputer, moments, rho, slope, x
 
-__all__ = ["EIGENVALUES", "RATE", "covariance_3", "linear_claims", "off"]
+__all__ = ["ENTRIES_OF_SIGMA", "RATE", "covariance_3", "linear_claims", "off"]
 
 tr, had, I = sp.Trace, sp.HadamardProduct, sp.Identity
 Q = sp.Rational
@@ -161,7 +161,8 @@ def slope_on_missing_entries():
 
 @claim(on=COVARIANCE, by=POINTS, source=SHEET)
 def gradient_flow_is_linear():
-    """From W* + V the gradient on all entries is 2ρVC plus the one at W*, so that the flow is W* + (W₀ − W*)e^{−2ρCt}."""
+    """From W* + V the gradient on all entries is 2ρVC plus the one at W*, so that the flow is W* + (W₀ −
+    W*)e^{−2ρCt}."""
     return equal(slope("all").subs(W, W + V) - slope("all"), 2 * rho * V * C)
 
 
@@ -211,9 +212,7 @@ def minimum_on_missing_entries():
 @claim(on=RATE, by=SIZES, source="pitfall: one answer for both losses", expected="refuted")
 def one_minimum_for_both_losses():
     """The off-diagonal part of ΣC⁻¹, the minimum on all entries, is the minimum on missing ones: false."""
-    return equal(
-        Expectation(loss_of("missing")), least_missing() + rho * (1 - rho) * square(off(W) - off(BEST_ALL), C)
-    )
+    return equal(Expectation(loss_of("missing")), least_missing() + rho * (1 - rho) * square(off(W) - off(BEST_ALL), C))
 
 
 @claim(on=COVARIANCE, by=[CertifiedNumerics()], source=DERIVED)
@@ -226,12 +225,13 @@ def two_forms_of_the_minimum_on_missing_entries():
 
 @claim(on=COVARIANCE, by=[CertifiedNumerics()], source=SHEET)
 def the_gradient_vanishes_at_the_minimizer():
-    """At the W that `minimizer` computes the engine's gradient of the missing loss is zero."""
-    return equal(slope("missing").subs(W, BEST_MISSING), sp.ZeroMatrix(d, d))
+    """At the W that `minimizer` computes the engine's gradient of the missing loss is zero, in every direction V."""
+    definite = {Sigma: Lam * Lam.T + I(d)}
+    return equal(tr(V.T * slope("missing").subs(W, BEST_MISSING).subs(definite)), sp.Integer(0))
 
 
-EIGENVALUES = sp.symbols("s11 s12 s13 s22 s23 s33", real=True)
-s11, s12, s13, s22, s23, s33 = EIGENVALUES
+ENTRIES_OF_SIGMA = sp.symbols("s11 s12 s13 s22 s23 s33", real=True)
+s11, s12, s13, s22, s23, s33 = ENTRIES_OF_SIGMA
 ENTRIES = {s11: (1, 2), s12: (Q(-1, 3), Q(1, 3)), s13: (Q(-1, 3), Q(1, 3))}
 ENTRIES |= {s22: (1, 2), s23: (Q(-1, 3), Q(1, 3)), s33: (1, 2)}
 THREE = Domain({**ENTRIES, rho: (Q(1, 10), Q(9, 10))})
@@ -297,8 +297,8 @@ def low_rank_is_a_rayleigh_quotient():
 
 @claim(on=COVARIANCE, by=POINTS, source=SHEET)
 def incomplete_rows_turn_the_principal_axes():
-    """CΣ − ΣC = (1 − ρ)(DΣ − ΣD), with the entries (1 − ρ)(Σ_ii − Σ_jj)Σ_ij: the principal axes of C are those of Σ only
-    between features of one variance."""
+    """CΣ − ΣC = (1 − ρ)(DΣ − ΣD), with the entries (1 − ρ)(Σ_ii − Σ_jj)Σ_ij: the principal axes of C are those of Σ
+    only between features of one variance."""
     return equal(C * Sigma - Sigma * C, (1 - rho) * (D * Sigma - Sigma * D))
 
 
@@ -320,9 +320,7 @@ def zero_imputation_with_a_mean():
     D + Diag(μ²) in place of D in C: centring first is better."""
     error = shifted - W * had(m, shifted) - (mu - rho * W * mu)
     second = C + (1 - rho) * sp.DiagMatrix(sp.HadamardPower(mu, 2))
-    return equal(
-        Expectation(dot(error, error)), tr(Sigma) - 2 * rho * tr(W * Sigma) + rho * square(W, second)
-    )
+    return equal(Expectation(dot(error, error)), tr(Sigma) - 2 * rho * tr(W * Sigma) + rho * square(W, second))
 
 
 # --- exchangeable and nested masks -----------------------------------------------------------

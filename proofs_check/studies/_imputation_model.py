@@ -58,8 +58,8 @@ LOSSES = ("missing", "all")
 def error_of(mask: sp.Expr, loss: str, weights: sp.Expr = W, vector: sp.Expr = x) -> sp.Expr:
     """The vector whose squared norm is the loss: x − Wz, or its missing entries.
 
-    >>> error_of(Mask("m", d, rho), "all")
-    (-1)*W*HadamardProduct(m, x) + x
+    >>> error_of(Mask("m", d, rho), "all").shape
+    (d, 1)
     """
     error = vector - weights * sp.HadamardProduct(mask, vector)
     return error if loss == "all" else sp.HadamardProduct(one - mask, error)
