@@ -54,6 +54,7 @@ from ._imputation_corruption import corruption_claims
 from ._imputation_inference import in_context_error, inference_claims
 from ._imputation_linear import linear_claims
 from ._imputation_model import Sigma, d, error_of, rho, risk
+from ._imputation_real_data import compare_imputers
 from ._imputation_simulators import LINEAR, SOFTMAX
 
 __all__ = [  # noqa: F822, the estimator is made on request
@@ -62,6 +63,7 @@ __all__ = [  # noqa: F822, the estimator is made on request
     "SOFTMAX",
     "AttentionImputer",
     "bayes_risk_at",
+    "compare_imputers",
     "impute",
     "minimizer",
     "risk",
