@@ -37,8 +37,8 @@ from theory import (
     gaussians,
 )
 
-from ._imputation_linear import ENTRIES_OF_SIGMA, SHEET, covariance_3
-from ._imputation_model import W, d, error_of, rho, risk, x
+from ._imputation_linear import ENTRIES_OF_SIGMA, SHEET, covariance_3, off, square
+from ._imputation_model import C, Sigma, d, error_of, rho, x
 
 __all__ = ["BAYES", "adaptive_claims"]
 
@@ -208,8 +208,7 @@ def one_linear_layer_is_worse_than_bayes():
     """For three features whose covariance is not diagonal the best linear imputer is worse than the conditional
     expectation: weights that cannot depend on the pattern cost something."""
     S = covariance_3()
-    C = sp.Matrix(3, 3, lambda i, j: S[i, j] if i == j else rho * S[i, j])
-    inverse = C.inv()
+    inverse = sp.Matrix(3, 3, lambda i, j: S[i, j] if i == j else rho * S[i, j]).inv()
     linear = (1 - rho) * sp.Add(*(1 / inverse[i, i] - (1 - rho) * S[i, i] for i in range(3))) / rho
     return Inequality(bayes_risk_3(), "<", linear)
 
@@ -355,7 +354,7 @@ def conditional_expectation_of_equicorrelated_features():
     column = sp.OneMatrix(size, 1)
     second = (1 - r) * sp.Identity(size) + r * sp.OneMatrix(size, size)
     return equal(
-        [tr(second * (weight * column) * column.T), 1 - tr(r * column.T * (weight * column))],
+        [tr(second * (weight * column) * column.T), 1 - r * weight * dot(column, column)],
         [tr(r * column * column.T), 1 - size * r**2 / (1 + (size - 1) * r)],
     )
 
@@ -474,7 +473,10 @@ def one_layer_is_a_linear_imputer():
     m = Mask("m", d, rho)
     z_row = had(m, x)
     error = had(one - m, x - (z_row - eta * had(one - m, P * z_row)))
-    return equal(Expectation(dot(error, error)), risk("missing").expr.subs(W, -eta * P))
+    return equal(
+        Expectation(dot(error, error)),
+        (1 - rho) * (tr(Sigma) + 2 * eta * rho * tr(off(P) * Sigma) + eta**2 * rho * square(off(P), C)),
+    )
 
 
 s_1, s_2, s_12 = sp.symbols("s_1 s_2 s_12", real=True)

@@ -94,8 +94,9 @@ def second_of_the_context() -> sp.Expr:
 def signed_rows(sign: int) -> tuple[sp.MatrixExpr, sp.MatrixExpr]:
     """The rows of a context, and x_1 and x_2 of its query, for one sign of the correlation."""
     S = sp.ImmutableMatrix([[1, sign * r], [sign * r, 1]])
-    rows = had(Mask("M", 2, rho, rows=n), GaussianMatrix("X", n, 2, covariance=S))
-    return rows, GaussianVector("x", 2, covariance=S)
+    names = ("X", "x") if sign > 0 else ("Y", "y")
+    rows = had(Mask("M", 2, rho, rows=n), GaussianMatrix(names[0], n, 2, covariance=S))
+    return rows, GaussianVector(names[1], 2, covariance=S)
 
 
 e_1, e_2 = sp.ImmutableMatrix([1, 0]), sp.ImmutableMatrix([0, 1])

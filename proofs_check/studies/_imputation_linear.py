@@ -34,7 +34,7 @@ BOTH = (*SIZES, SymbolicIdentity())
 POINTS = (CertifiedNumerics(), SymbolicIdentity())
 
 V, Lam = sp.MatrixSymbol("V", d, d), sp.MatrixSymbol("Lambda", d, d)
-mu, theta, theta0 = (sp.MatrixSymbol(name, d, 1) for name in ("mu", "theta", "theta_0"))
+mu, theta, theta_star = (sp.MatrixSymbol(name, d, 1) for name in ("mu", "theta", "theta_star"))
 m = Mask("m", d, rho)
 exchangeable = Mask("m", d, moments=list(moments))
 r1, r2, r3 = moments
@@ -168,7 +168,7 @@ def gradient_flow_is_linear():
 
 # --- stationary points -----------------------------------------------------------------------
 
-BEST_ALL, BEST_MISSING = imputer("all", inverse), imputer("missing", inverse)
+BEST_ALL = imputer("all", inverse)
 
 
 @claim(on=RATE, by=SIZES, source=SHEET)
@@ -217,17 +217,17 @@ def one_minimum_for_both_losses():
 
 @claim(on=COVARIANCE, by=[CertifiedNumerics()], source=DERIVED)
 def two_forms_of_the_minimum_on_missing_entries():
-    """ΣH − Diag(ΣH)Diag(H)⁻¹H = (I − Diag(H)⁻¹H)/ρ; the left side is what `minimizer` computes."""
-    best = (I(d) - sp.DiagMatrix(sp.HadamardPower(sp.DiagonalOf(inverse), -1)) * inverse) / rho
-    definite = {Sigma: V * V.T + I(d)}
-    return equal(BEST_MISSING.subs(definite), best.subs(definite))
+    """Diag(H)ΣH − Diag(ΣH)H = (Diag(H) − H)/ρ: what `minimizer` computes, ΣH − Diag(ΣH)Diag(H)⁻¹H, is (I −
+    Diag(H)⁻¹H)/ρ."""
+    own = sp.DiagonalMatrix(inverse)
+    return equal(own * Sigma * inverse - sp.DiagonalMatrix(Sigma * inverse) * inverse, (own - inverse) / rho)
 
 
-@claim(on=COVARIANCE, by=[CertifiedNumerics()], source=SHEET)
-def the_gradient_vanishes_at_the_minimizer():
-    """At the W that `minimizer` computes the engine's gradient of the missing loss is zero, in every direction V."""
-    definite = {Sigma: Lam * Lam.T + I(d)}
-    return equal(tr(V.T * slope("missing").subs(W, BEST_MISSING).subs(definite)), sp.Integer(0))
+@claim(on=RATE, by=SIZES, source=DERIVED)
+def the_minimizer_is_stationary():
+    """At the W that `minimizer` computes the missing loss is the same on both sides: R(W + V) = R(W − V) for any V."""
+    best = imputer("missing", inverse)
+    return equal(Expectation(loss_of("missing", best + V) - loss_of("missing", best - V)), sp.Integer(0))
 
 
 ENTRIES_OF_SIGMA = sp.symbols("s11 s12 s13 s22 s23 s33", real=True)
@@ -403,7 +403,7 @@ def two_nested_masks():
     """Natural missingness at the rate ρ and, of what is observed, an artificial mask at the rate ρ_a, the loss on what
     the second one hides: ρ(1 − ρ_a) times [tr Σ − 2q tr W₀Σ + q tr W₀CW₀ᵀ] with C at the product q = ρρ_a."""
     artificial = Mask("a", d, nested)
-    error = had(m, one - artificial, x - W * had(m, artificial, x))
+    error = had(had(m, one - artificial), x - W * had(x, artificial, m))
     q = rho * nested
     return equal(
         Expectation(dot(error, error)),
@@ -419,46 +419,46 @@ noise = GaussianVector("xi", 1, covariance=sigma**2)
 
 
 def prediction_loss(weights: sp.MatrixExpr) -> sp.Expr:
-    """(⟨θ₀, x⟩ + σξ − ⟨θ, z⟩)²."""
-    return (dot(theta0, x) + dot(noise, sp.ImmutableMatrix([1])) - dot(weights, had(m, x))) ** 2
+    """(⟨θ*, x⟩ + σξ − ⟨θ, z⟩)²."""
+    return (dot(theta_star, x) + dot(noise, sp.ImmutableMatrix([1])) - dot(weights, had(m, x))) ** 2
 
 
 @claim(on=NOISY, by=BOTH, source="Ayme, Boyer, Dieuleveut, Scornet (2023), arXiv 2301.13585, for D = I; derived here")
 def risk_of_a_linear_prediction():
-    """y = ⟨θ₀, x⟩ + σξ from ⟨θ, z⟩: R = σ² + |ρθ − θ₀|²_Σ + ρ(1 − ρ)|θ|²_D."""
+    """y = ⟨θ*, x⟩ + σξ from ⟨θ, z⟩: R = σ² + |ρθ − θ*|²_Σ + ρ(1 − ρ)|θ|²_D."""
     return equal(
         Expectation(prediction_loss(theta)),
-        sigma**2 + quad(rho * theta - theta0, Sigma) + rho * (1 - rho) * quad(theta, D),
+        sigma**2 + quad(rho * theta - theta_star, Sigma) + rho * (1 - rho) * quad(theta, D),
     )
 
 
 @claim(on=NOISY, by=BOTH, source="Ayme, Boyer, Dieuleveut, Scornet (2023), arXiv 2301.13585, for D = I; derived here")
 def missing_inputs_are_a_ridge():
-    """In θ̃ = ρθ the risk is σ² + |θ̃ − θ₀|²_Σ + ((1 − ρ)/ρ)|θ̃|²_D: ridge regression of strength (1 − ρ)/ρ in the
+    """In θ̃ = ρθ the risk is σ² + |θ̃ − θ*|²_Σ + ((1 − ρ)/ρ)|θ̃|²_D: ridge regression of strength (1 − ρ)/ρ in the
     metric D."""
     return equal(
         Expectation(prediction_loss(theta / rho)),
-        sigma**2 + quad(theta - theta0, Sigma) + (1 - rho) / rho * quad(theta, D),
+        sigma**2 + quad(theta - theta_star, Sigma) + (1 - rho) / rho * quad(theta, D),
     )
 
 
 def least_prediction() -> sp.Expr:
-    """σ² + θ₀ᵀΣθ₀ − ρ θ₀ᵀΣHΣθ₀."""
-    return sigma**2 + quad(theta0, Sigma) - rho * dot(theta0, Sigma * inverse * Sigma * theta0)
+    """σ² + θ*ᵀΣθ* − ρ θ*ᵀΣHΣθ*."""
+    return sigma**2 + quad(theta_star, Sigma) - rho * dot(theta_star, Sigma * inverse * Sigma * theta_star)
 
 
 @claim(on=NOISY, by=SIZES, source=SHEET)
 def best_linear_prediction():
-    """R = σ² + θ₀ᵀΣθ₀ − ρθ₀ᵀΣHΣθ₀ + ρ|θ − HΣθ₀|²_C: θ = C⁻¹Σθ₀ is the only minimum."""
-    best = inverse * Sigma * theta0
+    """R = σ² + θ*ᵀΣθ* − ρθ*ᵀΣHΣθ* + ρ|θ − HΣθ*|²_C: θ = C⁻¹Σθ* is the only minimum."""
+    best = inverse * Sigma * theta_star
     return equal(Expectation(prediction_loss(theta)), least_prediction() + rho * quad(theta - best, C))
 
 
 @claim(on=NOISY, by=SIZES, source="impute, then regress: a reading one is tempted by", expected="refuted")
 def imputing_and_regressing_is_the_best_linear_prediction():
-    """⟨θ₀, x̂⟩ with the best linear imputer that keeps observed entries, x̂ = z + W*z, is the best linear prediction from
+    """⟨θ*, x̂⟩ with the best linear imputer that keeps observed entries, x̂ = z + W*z, is the best linear prediction from
     z: false."""
-    imputed = (I(d) + imputer("missing", inverse).T) * theta0
+    imputed = (I(d) + imputer("missing", inverse).T) * theta_star
     return equal(Expectation(prediction_loss(imputed)), least_prediction())
 
 
