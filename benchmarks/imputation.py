@@ -3,7 +3,8 @@
     python -m benchmarks.imputation               a minute or two
     python -m benchmarks.imputation --quick       seconds, small sizes
 
-Every line is a ratio of two times in one run, after one call to warm up; targets are those of the project.
+Every line is a ratio of two times in one run. They are processor times, so that other work on the machine does not
+count; run it with one thread for linear algebra (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from proofs_check.studies.imputation import AttentionImputer, bayes_risk_at, min
 
 
 def seconds(function: Callable[[], Any], repetitions: int = 1) -> float:
-    """The best of some times."""
+    """The best of some processor times."""
     times = []
     for _ in range(repetitions):
-        begin = time.perf_counter()
+        begin = time.process_time()
         function()
-        times.append(time.perf_counter() - begin)
+        times.append(time.process_time() - begin)
     return min(times)
 
 
@@ -72,6 +73,7 @@ def fits(n: int, d: int) -> None:
     x = rng.multivariate_normal(np.zeros(d), covariance(d), size=n)
     x[rng.random((n, d)) < 0.3] = np.nan
     ours = seconds(lambda: AttentionImputer().fit(x))
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = seconds(lambda: IterativeImputer().fit(x))

@@ -113,6 +113,10 @@ def with_values(expr: sp.Basic, values: Mapping[Any, Any]) -> sp.Basic:
     >>> A = sp.MatrixSymbol("A", d, d)
     >>> with_values(d + sp.Trace(A), {d: 2, A: sp.Matrix([[1, 2], [3, 4]])})
     7
+    >>> with_values(sp.HadamardProduct(A, A) - sp.DiagonalMatrix(A.T * A), {d: 2, A: sp.Matrix([[1, 2], [3, 4]])})
+    Matrix([
+    [-9,  4],
+    [ 9, -4]])
     """
     numbers = {symbol: sp.sympify(value, strict=True) for symbol, value in values.items() if symbol.is_commutative}
     matrices = {

@@ -99,7 +99,7 @@ def estimator_class() -> type:
             rho: float | None = None,
             layers: int | None = None,
             prior: float = 1.0,
-            tol: float = 0.01,
+            tol: float = 0.05,
             max_iter: int = 200,
         ) -> None:
             self.method = method
