@@ -494,7 +494,7 @@ def risk_of_layers(S: sp.Matrix, layers: int) -> sp.Expr:
     return total
 
 
-@claim(on=PLANE, by=[Entrywise(draws=1)], source=SHEET)
+@claim(on=PLANE, by=[Entrywise(draws=2, engine=False)], source=SHEET)
 def risk_of_two_layers():
     """The risk of two layers is E_m tr [P_mm⁻¹ + (I − ηP_mm)²(Σ_mm − P_mm⁻¹)(I − ηP_mm)²], two features."""
     S = sp.ImmutableMatrix([[s_1, s_12], [s_12, s_2]])
