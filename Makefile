@@ -13,7 +13,7 @@ SHELL := /bin/sh
 VENV  := .venv
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip install -qq --disable-pip-version-check
-HEAVY := pdflatex or browser or notebook or slow
+HEAVY := pdflatex or browser or notebook or slow or torch
 WORKERS ?= 2
 
 # One thread a process: the tests and the studies bring their own parallelism.
@@ -34,7 +34,7 @@ verify: $(VENV)/ready
 
 test: $(VENV)/ready-test lint
 	@$(BIN)/pytest -n $(WORKERS) -q -m "not ($(HEAVY))"
-	@echo "left out: the tests marked pdflatex, browser, notebook or slow; .ci/run runs those that this project has"
+	@echo "left out: the tests marked pdflatex, browser, notebook, slow or torch; .ci/run runs those that this project has"
 
 lint: $(VENV)/ready-test
 	@$(BIN)/ruff check
@@ -68,7 +68,7 @@ $(VENV)/ready-test: $(VENV)/ready
 
 $(VENV)/ready-notebook: $(VENV)/ready-test
 	@echo "installing what the notebooks need"
-	@$(PIP) --editable '.[test,notebook,plot]'
+	@$(PIP) --editable '.[test,notebook,plot,data]'
 	@touch $@
 
 $(VENV)/created:

@@ -120,6 +120,7 @@ PIECES += [
     "matrix(",
     "norm(",
     "det(",
+    "grad(",
     "inv(",
     "[l, :]",
     "10",
@@ -130,7 +131,7 @@ PIECES += [
 COMMANDS = r"""\frac \left( \right) { } ( ) [ ] ^ _ + - = \cdot \sqrt x y \lambda A u v g 1 2 , \mathbb{E} \langle | e
 \rangle \operatorname{erf} \operatorname{tr} \sin \exp \pi \Phi \max \top \| \sum_{l=0}^{n}
 \begin{matrix} \end{matrix} & \\ X_{l} '
-^{2} {\left( \right)} \frac12 \infty \lim 0.5 / \mathrm{i} \mathbb{I}_{d} \le \hat""".split()
+^{2} {\left( \right)} \frac12 \infty \lim 0.5 / \mathrm{i} \mathbb{I}_{d} \le \hat \nabla_x \nabla_{u}""".split()
 SENTENCES = [
     " is stationary in ",
     " at ",

@@ -10,7 +10,8 @@ from .compile import compile, gradient, value  # isort: skip
 from .balls import ball, compile_ball  # isort: skip
 from .entries import NotPolynomial  # isort: skip
 from .entrywise import EntrywiseBudgetExceeded, entrywise_mean, exact_value  # isort: skip
-from .schwartz_zippel import EntrywiseAgreement, agrees_entrywise  # isort: skip
+from .literal import literal_value  # isort: skip
+from .schwartz_zippel import EntrywiseAgreement, agrees_entrywise, sides_agree  # isort: skip
 from .gaussian_moments import Moment, gaussian_moment  # isort: skip
 from .manifolds import ProductOfSpheres, Sphere, Stiefel  # isort: skip
 from .simulators import Simulator, losses, simulate  # isort: skip
@@ -59,11 +60,13 @@ __all__ = [
     "gradient",
     "gradient_flow",
     "linear_rates",
+    "literal_value",
     "losses",
     "polynomial_zeros",
     "projected_gradient_descent",
     "rate_of_steps",
     "riemannian_gradient_descent",
+    "sides_agree",
     "simulate",
     "stationary_points",
     "stochastic_gradient_descent",

@@ -28,10 +28,12 @@ from flint import acb, arb, arb_mat, fmpq, fmpz
 from sympy.core.function import AppliedUndef
 from sympy.matrices.expressions.matexpr import MatrixElement
 
+from theory.softmax_moments import SoftmaxMoment
 from theory.special import BivariateNormalCDF, NormalCDF, OwenT
 from theory.variables import Dot
 
 from .envelopes import NoBallRule
+from .softmax_moments import softmax_moment_ball
 from .special import bivariate_normal_cdf_ball, normal_cdf_ball, owens_t_ball
 
 __all__ = [
@@ -383,6 +385,17 @@ def _hadamard(*matrices: arb_mat) -> arb_mat:
     return arb_mat(matrices[0].nrows(), matrices[0].ncols(), entries)
 
 
+def _diagonal(matrix: arb_mat) -> arb_mat:
+    """The matrix with zeros off the diagonal."""
+    size = matrix.nrows()
+    return arb_mat(size, size, [matrix[i, j] if i == j else 0 for i in range(size) for j in range(size)])
+
+
+def _matrix_power(matrix: arb_mat, exponent: Number) -> arb_mat:
+    power = exact_integer(exponent, "an exponent of a matrix")
+    return matrix**power if power >= 0 else matrix.inv() ** -power
+
+
 def _entry(matrix: arb_mat, row: Number, column: Number) -> arb:
     return matrix[exact_integer(row, "a row"), exact_integer(column, "a column")]
 
@@ -461,6 +474,7 @@ REAL_RULES: dict[type, Function] = {
     sp.erfcinv: _method("erfcinv"),
     sp.loggamma: _method("lgamma"),
     sp.polygamma: _polygamma,
+    SoftmaxMoment: softmax_moment_ball,
     Dot: _dot,
     sp.Trace: _trace,
     sp.Determinant: lambda matrix: matrix.det(),
@@ -469,6 +483,8 @@ REAL_RULES: dict[type, Function] = {
     sp.Transpose: lambda matrix: matrix.transpose(),
     sp.Inverse: lambda matrix, exponent: matrix.inv(),
     sp.HadamardProduct: _hadamard,
+    sp.DiagonalMatrix: _diagonal,
+    sp.MatPow: _matrix_power,
     MatrixElement: _entry,
 }
 # two arguments at a time
@@ -505,11 +521,14 @@ def plain_rule(function: Any) -> Rule:
 
 
 def add_rule(cls: type, rule: Function, analytic: Function | None) -> None:
-    """Put a node type into the table; without an analytic form it is refused inside a Gaussian integral."""
+    """Put a node type into the table; without an analytic form it is refused inside a Gaussian integral.
+
+    Constants in the tree come to a rule as integers; one that is registered sees balls only.
+    """
     if analytic is None:
-        REAL_RULES[cls] = rule
+        REAL_RULES[cls] = _lifted(rule)
     else:
-        RULES[cls] = _rule(rule, analytic)
+        RULES[cls] = _rule(_lifted(rule), _lifted(analytic))
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -180,7 +180,8 @@ def ball(
 
     Raises:
         ValueError: for missing or unknown names (with the list of what is needed and near matches), for
-            values that are not finite, for a value that is certainly not real.
+            values that are not finite.
+        NotReal: for a value that is certainly not real.
         NoBallRule: for a function without a rule, by name.
         NotIntegrable: for a Gaussian integral that is infinite or not bounded by its envelope.
         NonFiniteBall: if no precision gives a finite ball.

@@ -533,9 +533,13 @@ def gradient(risk: Risk, values: Mapping[Any, Any]) -> dict[str, float | np.ndar
 
 
 def _check_conditions(expr_or_risk: Any, given: Mapping[sp.Basic, Any]) -> None:
-    """What a derivation needed, such as a finite mean, as far as it is a relation between numbers."""
+    """What a derivation needed, such as a finite mean, as far as it is a relation between numbers.
+
+    Predicates, such as that a matrix is definite, tell a solver what it may use; the formula does not need them.
+    """
     for condition in expr_or_risk.conditions if isinstance(expr_or_risk, Risk) else ():
-        if not isinstance(condition, sp.logic.boolalg.Boolean) or not condition.free_symbols <= set(given):
+        is_relation = isinstance(condition, sp.logic.boolalg.Boolean) and not condition.has(sp.AppliedPredicate)
+        if not is_relation or not condition.free_symbols <= set(given):
             continue
         arguments = tuple(sorted(condition.free_symbols, key=sp.default_sort_key))
         holds = np.asarray(_compiled((condition,), arguments)(*(given[symbol] for symbol in arguments))[0])

@@ -39,6 +39,8 @@ def validate_float_covariance(array: Any, name: str = "covariance", size: int | 
     ValueError: expected a positive semidefinite noise, got smallest eigenvalue -1 (rounding explains down to
     -1.3e-14); lower the entries off the diagonal or raise the variances.
     """
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise ValueError(f"expected every entry of {name}, got a masked array with entries left out; fill them first.")
     try:
         value = np.asarray(array)
     except ValueError:
@@ -61,7 +63,7 @@ def validate_float_covariance(array: Any, name: str = "covariance", size: int | 
     if largest == 0.0:
         return value
     _, exponent = np.frexp(largest)
-    scaled = np.ldexp(value, -exponent)  # entries up to 1, so that nothing overflows; exact
+    scaled = np.ldexp(value, -exponent)  # entries up to 1, so that nothing overflows
     symmetric = (scaled + scaled.T) / 2
     eigenvalues = np.linalg.eigvalsh(symmetric)
     tolerance = 10 * d * np.finfo(np.float64).eps * float(np.abs(eigenvalues).max())
@@ -78,4 +80,5 @@ def validate_float_covariance(array: Any, name: str = "covariance", size: int | 
             f"expected a positive semidefinite {name}, got smallest eigenvalue {smallest:.6g} (rounding "
             f"explains down to -{least:.2g}); lower the entries off the diagonal or raise the variances."
         )
-    return np.ldexp(symmetric, exponent)
+    # Halved before they are added, against overflow; entries that agree are kept as they are, the smallest ones too.
+    return np.where(value == value.T, value, value / 2 + value.T / 2)

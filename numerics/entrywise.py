@@ -128,13 +128,13 @@ def _work(expr: sp.Basic, laws: Outcomes) -> int:
     return most
 
 
-def degree_bound(expr: sp.Basic, values: Mapping[sp.Basic, Any], degrees: Mapping[sp.Basic, int]) -> Degree:
+def degree_bound(expr: sp.Basic, values: Mapping[sp.Basic, Any], degrees: Mapping[sp.Basic, int | Degree]) -> Degree:
     """A bound of the degree of an expression, or of its mean, in what its parameters are made of.
 
     Args:
         expr: an expression, perhaps in random symbols.
         values: of its parameters by symbol; all that matters is which laws there are and their shapes.
-        degrees: of the parameters that vary; all others stay at their value.
+        degrees: of the parameters that vary, as a number or as that of a quotient; all others stay at their value.
 
     >>> d = sp.Symbol("d", integer=True, positive=True)
     >>> A = sp.MatrixSymbol("A", d, d)
@@ -146,7 +146,8 @@ def degree_bound(expr: sp.Basic, values: Mapping[sp.Basic, Any], degrees: Mappin
     def raised(symbol: sp.Basic, value: Any) -> Any:
         if symbol not in degrees:
             return value
-        degree = Degree(degrees[symbol])
+        given = degrees[symbol]
+        degree = given if isinstance(given, Degree) else Degree(given)
         return [[degree for _ in row] for row in value] if isinstance(value, list) else degree
 
     bounds = Entries({symbol: raised(symbol, value) for symbol, value in point.items()})

@@ -15,8 +15,10 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
+from theory.softmax_moments import SoftmaxMoment
 from theory.special import BivariateNormalCDF, NormalCDF, OwenT
 
+from .softmax_moments import softmax_moment_float
 from .special import bivariate_normal_cdf, normal_cdf, owens_t
 from .tape import Operation, kernel, ufunc
 
@@ -70,6 +72,7 @@ FUNCTIONS: dict[type, Operation] = {
     NormalCDF: kernel(normal_cdf),
     OwenT: kernel(owens_t),
     BivariateNormalCDF: kernel(bivariate_normal_cdf),
+    SoftmaxMoment: kernel(np.vectorize(softmax_moment_float, otypes=[float])),
 }
 
 REWRITTEN: dict[type, Callable[..., sp.Expr]] = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import sympy as sp
@@ -90,6 +90,12 @@ class ParameterKinds:
         """The degree of each parameter in what is drawn: L D Lᵀ has degree 3."""
         return {symbol: 3 if symbol in self.covariances else 1 for symbol in self.parameters}
 
+    def with_free(self, letters: set[sp.Basic]) -> ParameterKinds:
+        """With some of the whole numbers drawn like other numbers; those of shapes stay small."""
+        free = letters & (self.sizes - self.shapes)
+        parameters = tuple(sorted({*self.parameters, *free}, key=sp.default_sort_key))
+        return replace(self, sizes=self.sizes - free, parameters=parameters)
+
     def draw(
         self, sizes: Mapping[sp.Basic, int], dice: Numbers, given: Mapping[sp.Basic, Any] | None = None
     ) -> dict[sp.Basic, Any]:
@@ -137,13 +143,19 @@ def _covariance(d: int, dice: Numbers) -> list[list[fmpq]]:
     ]
 
 
-def parameter_kinds(expr: sp.Basic, claimed: sp.Basic, symmetric: frozenset[sp.Basic] = frozenset()) -> ParameterKinds:
+def parameter_kinds(
+    expr: sp.Basic,
+    claimed: sp.Basic,
+    symmetric: frozenset[sp.Basic] = frozenset(),
+    covariances: frozenset[sp.Basic] = frozenset(),
+) -> ParameterKinds:
     """What the parameters of a mean and of the value claimed for it are.
 
     Args:
         expr: an expression, with or without random symbols, whose laws tell covariances and probabilities.
         claimed: another one, free of random symbols.
         symmetric: matrix symbols to be drawn symmetric; covariances always are.
+        covariances: matrix symbols to be drawn as covariances, beside those of the laws.
     """
     needed = unknowns(expr, claimed)
     shapes = frozenset(letter for letter in _letters_of_shapes(expr, claimed) if letter in needed)
@@ -151,7 +163,7 @@ def parameter_kinds(expr: sp.Basic, claimed: sp.Basic, symmetric: frozenset[sp.B
     probabilities: set[sp.Basic] = set()
     distributions: set[sp.Basic] = set()
     positive: set[sp.Basic] = set()
-    covariances: set[sp.Basic] = set()
+    of_laws: set[sp.Basic] = set()
     for variable in random_variables(expr):
         if isinstance(variable, (Labels, MixtureMatrix)):
             into = distributions if isinstance(variable.weights, sp.MatrixSymbol) else probabilities
@@ -164,7 +176,7 @@ def parameter_kinds(expr: sp.Basic, claimed: sp.Basic, symmetric: frozenset[sp.B
                 positive.add(covariance)
                 continue
             for symbol in _square_symbols(covariance):
-                covariances.add(symbol)
+                of_laws.add(symbol)
             positive |= {s for s in covariance.free_symbols if not isinstance(s, sp.MatrixSymbol)}
     return ParameterKinds(
         sizes=frozenset(sizes),
@@ -173,7 +185,7 @@ def parameter_kinds(expr: sp.Basic, claimed: sp.Basic, symmetric: frozenset[sp.B
         probabilities=frozenset(probabilities - sizes),
         distributions=frozenset(distributions),
         positive=frozenset(positive),
-        covariances=frozenset(covariances),
+        covariances=covariances | of_laws,
         symmetric=symmetric,
     )
 
@@ -215,7 +227,7 @@ def _letters_of_shapes(*exprs: sp.Basic) -> Iterator[sp.Basic]:
 def tried_sizes(
     kinds: ParameterKinds, given: Iterable[Mapping[Any, int]] | None = None
 ) -> Iterator[dict[sp.Basic, int]]:
-    """Sizes by symbol: those given; or 2 for every shape, then 3 for one after the other, and 1 for other integers.
+    """Sizes by symbol: those given; or 2 for every shape and 1 for other integers, then 3 and 2, one after the other.
 
     Raises:
         ValueError: for given sizes that leave one out.
@@ -224,7 +236,8 @@ def tried_sizes(
     if given is None:
         base = {letter: 2 if letter in kinds.shapes else 1 for letter in ordered}
         yield base
-        yield from ({**base, letter: 3} for letter in ordered if letter in kinds.shapes)
+        # One more of each: at 1 alone, n⁴ and n⁵ would be the same.
+        yield from ({**base, letter: k + 1} for letter, k in base.items())
         return
     for numbers in given:
         named = {symbol if isinstance(symbol, sp.Basic) else str(symbol): k for symbol, k in numbers.items()}

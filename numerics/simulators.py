@@ -62,7 +62,8 @@ class Simulator:
         predict: predict(tokens, **values) -> predictions, of the shape of the target.
         loss: loss(target, prediction) -> (n,) array; default the squared error.
 
-    Each function is given those of the values that its own signature names.
+    Each function is given those of the values that its own signature names. A parameter whose default is a word,
+    such as query="fresh", takes words; all others take numbers and arrays.
 
     >>> model = Simulator(
     ...     draw=lambda rng, n, L, d: (rng.standard_normal((n, L, d)), rng.standard_normal(n)),
@@ -203,7 +204,8 @@ def _bind(simulator: Simulator, values: Mapping[str, Any]) -> _Bound:
             close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
             lines.append(f"unknown: {name}" + (f" (did you mean {' or '.join(close)}?)" if close else ""))
         raise ValueError("; ".join(lines))
-    checked = {name: _checked(name, value) for name, value in values.items()}
+    words = {name for taken in takes.values() for name, p in taken.items() if isinstance(p.default, str)}
+    checked = {name: (_word if name in words else _checked)(name, value) for name, value in values.items()}
     return _Bound(*({name: checked[name] for name in parameters if name in checked} for parameters in takes.values()))
 
 
@@ -231,6 +233,12 @@ def _checked(name: str, value: Any) -> Any:
         where = f" at index {tuple(int(i) for i in at)}" if array.ndim else ""
         raise ValueError(f"expected finite {name}, got {name}={float(array[tuple(at)])!r}{where}")
     return array if array.ndim else value
+
+
+def _word(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a word for {name}, got {name}={value!r} of type {type(value).__name__}")
+    return value
 
 
 def _integer(name: str, value: Any, least: int) -> int:

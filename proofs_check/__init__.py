@@ -7,6 +7,7 @@ from ._guard import refuse_intruders  # isort: skip
 
 refuse_intruders()
 
+from theory.gradient import Gradient  # isort: skip
 from .verdict import Evidence, Outcome, Verdict, Witness  # isort: skip
 from .check import Check, Context  # isort: skip
 from .claim import Claim, Study, claim  # isort: skip
@@ -38,8 +39,11 @@ from .boxes import CertifiedOnBox  # isort: skip
 from .sampled import SampledMean  # isort: skip
 from .ladder import ladder  # isort: skip
 from .checking import check  # isort: skip
+from .proof import Proof, ProofVerdict  # isort: skip
 from .claims_file import parse_claims, read_claims  # isort: skip
 from .report import Report, verify  # isort: skip
+from .mutants import Mutant, mutants  # isort: skip
+from .killing import MutationReport, kill_mutants  # isort: skip
 from .studies import studies  # isort: skip
 
 __all__ = [
@@ -57,10 +61,14 @@ __all__ = [
     "Gaussian",
     "Limits",
     "MonteCarloAgreement",
+    "Mutant",
+    "MutationReport",
     "Outcome",
+    "Proof",
+    "ProofVerdict",
     "PropertyBasedAgreement",
-    "ProvenSign",
     "PropertySearch",
+    "ProvenSign",
     "Report",
     "SampledMean",
     "Study",
@@ -74,8 +82,10 @@ __all__ = [
     "claim",
     "guarded",
     "integer",
+    "kill_mutants",
     "ladder",
     "matrix",
+    "mutants",
     "negative",
     "nonnegative",
     "nonpositive",

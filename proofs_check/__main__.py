@@ -1,4 +1,4 @@
-"""The command line: `python -m proofs_check list | verify | check | derive | latex`.
+"""The command line: `python -m proofs_check list | verify | check | mutants | derive | latex`.
 
 Exit codes: 0 every claim met its expectation, 1 a claim did not, 2 wrong use, 3 a claim that should
 be decided is undecided (1 beats 3).
@@ -24,6 +24,7 @@ from theory.latex import document
 from .claim import Claim, Study
 from .claims_file import read_claims
 from .formula.limits import FormulaError
+from .killing import Toll, kill_mutants
 from .report import STANDING_COLORS, Line, Report, verify
 from .studies import studies
 
@@ -75,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     reading.add_argument("--json", type=Path, metavar="F", help="write the report to a file as JSON")
     reading.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="root seed (0)")
     reading.set_defaults(run=_check, workers=1)
+
+    mutating = commands.add_parser("mutants", help="wrong neighbours of every claim, and which of them the checks miss")
+    mutating.add_argument("studies", nargs="*", metavar="STUDY", help="by default all of them")
+    mutating.add_argument("--json", type=Path, metavar="F", help="write the report to a file as JSON")
+    mutating.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="root seed (0)")
+    mutating.add_argument("--seconds", type=_at_least(1), default=60, metavar="S", help="time for a claim (60)")
+    mutating.set_defaults(run=_mutants)
 
     deriving = commands.add_parser("derive", help="the derivations of a study, step by step")
     deriving.add_argument("studies", nargs=1, metavar="STUDY")
@@ -172,6 +180,21 @@ def _check(options: argparse.Namespace, chosen: list[Study]) -> int:
     except (FormulaError, OSError) as error:
         return _wrong_use(f"{options.file}: {error}")
     return _verify(options, [study])
+
+
+def _mutants(options: argparse.Namespace, chosen: list[Study]) -> int:
+    if problem := _unwritable(options.json):
+        return _wrong_use(problem)
+    width = max((len(f"{study.name}/{claim.name}") for study in chosen for claim in study.claims), default=0)
+
+    def show(toll: Toll) -> None:
+        print("\n    ".join([toll.text(width), *toll.details()]), flush=True)
+
+    report = kill_mutants(chosen, options.seed, options.seconds, progress=show)
+    print(report.summary())
+    if options.json is not None:
+        report.to_json(options.json)
+    return report.exit_code
 
 
 def _print_plainly(line: Line, width: int) -> None:

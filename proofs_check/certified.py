@@ -19,6 +19,7 @@ from theory.domain import Domain
 from theory.statement import Inequality, Limit, Statement, evaluate_expectations
 
 from .check import Check, Checkable, Context
+from .finite_means import finite_mean_conditions, infinite_mean_at
 from .limits import proven_limit
 from .points import expressions_of, generic_values, matrices_in, with_values
 from .symbolic import identities_of
@@ -84,13 +85,14 @@ class CertifiedNumerics(Check):
         except ValueError as error:
             return _undecided(f"nothing was tested: {error}")
         unclear = ""
+        conditions = finite_mean_conditions(claim.statement)
         deadline = time.monotonic() + context.seconds
         for done, point in enumerate(points):
             if done and time.monotonic() > deadline:
                 return _undecided(
                     f"the {context.seconds:g} s ended after {done} of {len(points)} points; raise the budget"
                 )
-            found = examine(point)
+            found = infinite_mean_at(conditions, point) or examine(point)
             if isinstance(found, Witness):
                 scope = "at a point of the domain"
                 return Verdict(Outcome.FAILS, Evidence.CERTIFIED, scope, "the balls are disjoint", found)

@@ -14,7 +14,7 @@ proves the statement or the time is over; a rung that hangs is ended, and the ne
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -27,14 +27,14 @@ from theory.statement import Identity, Inequality, Limit, Statement
 
 from .check import Check, Checkable, Context, run_check
 from .claim import Claim
-from .declarations import Declarations, declare_where, default_interval
+from .declarations import Declarations, declare_where, default_interval, read_condition
 from .formula.reading import read_statement
 from .guarded import Guarded, guarded_each
 from .ladder import ladder
 from .points import covariances_in, expressions_of, letters
 from .verdict import Evidence, Outcome, Repair, Subject, Verdict, strongest
 
-__all__ = ["Ladder", "check", "domain_of", "settled"]
+__all__ = ["Ladder", "check", "settled"]
 
 SECONDS = 20.0
 MEGABYTES = 4_000
@@ -45,6 +45,7 @@ FOR_REPAIRS = 3.0  # seconds, after a statement was found false
 def check(
     statement: Statement | str | Claim,
     where: Domain | Mapping[Any, Any] | None = None,
+    given: Sequence[Any] = (),
     *,
     seconds: float = SECONDS,
     seed: int = 0,
@@ -59,6 +60,7 @@ def check(
         where: a `Domain`; or what the names stand for, by name or symbol: `positive`, `real`, `(low, high)`,
             `vector(d)`, `matrix(d, d, "symmetric")`, `Gaussian(mean, variance)`, a symbol, a random variable, or a
             declaration as a claims file has it. What is not named ranges over what its assumptions allow.
+        given: conditions on top of that: inequalities as text in the names of `where`, or conditions of a `Domain`.
         seconds: time budget of the whole.
         seed: of points and samples.
         alpha: probability with which sampling may refute a true statement.
@@ -81,7 +83,7 @@ def check(
     """
     if not seconds > 0:
         raise ValueError(f"expected seconds > 0, got seconds={seconds!r}")
-    claim = _typed(statement, where)
+    claim = _typed(statement, where, given)
     return _on_the_ladder(claim, _Budget(time.perf_counter() + seconds, seed, alpha, simulator))
 
 
@@ -141,30 +143,30 @@ class _Budget:
 # --- what was typed ----------------------------------------------------------------------------
 
 
-def _typed(statement: Any, where: Any) -> _Typed:
+def _typed(statement: Any, where: Any, given: Sequence[Any]) -> _Typed:
     if isinstance(statement, Claim):
-        domain = statement.domain if where is None else where
-        return replace(
-            _typed(statement.statement, domain),
-            name=statement.name,
-            sentence=statement.sentence,
-            checks=statement.checks,
-        )
+        typed = _typed(statement.statement, statement.domain if where is None else where, given)
+        return replace(typed, name=statement.name, sentence=statement.sentence, checks=statement.checks)
+    if isinstance(where, Domain):
+        declarations = declare_where({symbol: symbol for symbol in (*where.symbols, *where.symmetric)})
+        made = _read(statement, declarations)
+        domain = where
+    else:
+        declarations = declare_where(where or {})
+        made = _read(statement, declarations)
+        if not isinstance(statement, str):
+            made = settled(made, declarations)
+            _check_names(where or {}, made)
+        domain = declarations.domain(letters(made), {}, ())
+    conditions = [read_condition(c, declarations.vocabulary) if isinstance(c, str) else c for c in given]
+    return _Typed(made, _completed(made, Domain(domain.intervals, (*domain.conditions, *conditions))))
+
+
+def _read(statement: Any, declarations: Declarations) -> Statement:
+    """The statement of a text, or of what was given."""
     if isinstance(statement, str):
-        declarations = declare_where(_without_domain(where))
-        read = read_statement(statement, declarations.vocabulary)
-        return _Typed(read, domain_of(read, declarations))
-    made = _as_statement(statement)
-    if isinstance(where, Domain):
-        return _Typed(made, _completed(made, where))
-    made, declarations = settled(made, where or {})
-    return _Typed(made, domain_of(made, declarations))
-
-
-def _without_domain(where: Any) -> Mapping[Any, Any]:
-    if isinstance(where, Domain):
-        return dict(where.intervals)
-    return where or {}
+        return read_statement(statement, declarations.vocabulary)
+    return _as_statement(statement)
 
 
 def _as_statement(statement: Any) -> Statement:
@@ -181,31 +183,32 @@ def _as_statement(statement: Any) -> Statement:
     raise TypeError(f"expected a statement such as equal(lhs, rhs), or a text, got {statement!r}")
 
 
-def settled(statement: Statement, where: Mapping[Any, Any]) -> tuple[Statement, Declarations]:
-    """A statement with its letters replaced by what `where` says they are, and the declarations.
+def settled(statement: Statement, declarations: Declarations) -> Statement:
+    """A statement with its letters replaced by what the declarations say they are.
 
     >>> lam = sp.Symbol("lam")
     >>> from proofs_check.kinds import positive
-    >>> statement, _ = settled(Identity(sp.sqrt(lam**2), lam), {lam: positive})
-    >>> statement.lhs.free_symbols.pop().is_positive
-    True
+    >>> settled(Identity(sp.sqrt(lam**2), lam), declare_where({lam: positive})).text()
+    'lam = lam'
     """
-    declarations = declare_where(where)
     names = declarations.vocabulary.names
     replaced = {
-        atom: names[str(atom.name)]
-        for atom in letters(statement)
-        if str(atom.name) in names and names[str(atom.name)] != atom
+        letter: names[str(letter.name)]
+        for letter in letters(statement)
+        if str(letter.name) in names and names[str(letter.name)] != letter
     }
-    unused = [name for name in map(_named, where) if name not in {str(atom.name) for atom in letters(statement)}]
-    if unused:
-        known = ", ".join(sorted({str(atom.name) for atom in letters(statement)})) or "none"
-        raise ValueError(f"where= speaks of {unused[0]}, which is not in the statement; its letters are {known}")
-    return (_renamed(statement, replaced) if replaced else statement), declarations
+    made: Statement = _renamed(statement, replaced) if replaced else statement
+    return made
 
 
-def _named(key: Any) -> str:
-    return key if isinstance(key, str) else str(key.name)
+def _check_names(where: Mapping[Any, Any], statement: Statement) -> None:
+    """A name of `where=` that is not in the statement is a misspelling, most likely."""
+    known = {str(letter.name) for letter in letters(statement)}
+    for key in where:
+        name = key if isinstance(key, str) else str(key.name)
+        if name not in known:
+            shown = ", ".join(sorted(known)) or "none"
+            raise ValueError(f"where= speaks of {name}, which is not in the statement; its letters are {shown}")
 
 
 def _renamed(value: Any, replaced: Mapping[sp.Basic, sp.Basic]) -> Any:
@@ -217,12 +220,6 @@ def _renamed(value: Any, replaced: Mapping[sp.Basic, sp.Basic]) -> Any:
     if isinstance(value, Statement):
         return type(value)(**{f.name: _renamed(getattr(value, f.name), replaced) for f in fields(value)})  # type: ignore[arg-type]
     return value
-
-
-def domain_of(statement: Statement, declarations: Declarations) -> Domain:
-    """The domain of a statement: what was declared, and for the rest what the assumptions allow."""
-    declared = declarations.domain(letters(statement), {}, ())
-    return _completed(statement, declared)
 
 
 def _completed(statement: Statement, domain: Domain) -> Domain:

@@ -33,11 +33,11 @@ from typing import Any
 import sympy as sp
 
 from theory.domain import Domain
-from theory.statement import Inequality, Statement
+from theory.statement import Statement
 
 from .checking import Ladder
 from .claim import Claim, Study
-from .declarations import Declarations, declare, read_interval
+from .declarations import Declarations, declare, read_condition, read_interval
 from .formula.limits import FormulaError
 from .formula.reading import combine, read, read_formula, read_statement
 from .points import letters
@@ -212,14 +212,6 @@ def _domain_of(entry: Mapping[str, Any], statement: Statement, declarations: Dec
                     raise FormulaError("expected a declared number before 'in'", 0, part)
                 narrowed[symbol] = read_interval(interval, symbol)
             else:
-                conditions.append(_condition(part, declarations))
+                conditions.append(read_condition(part, declarations.vocabulary))
         free = letters(statement).union(*(condition.free_symbols for condition in conditions))
         return declarations.domain(free, narrowed, tuple(conditions))
-
-
-def _condition(text: str, declarations: Declarations) -> Any:
-    statement = read_statement(text, declarations.vocabulary)
-    if not isinstance(statement, Inequality):
-        raise FormulaError("expected an interval or an inequality", 0, text)
-    made = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}[statement.relation]
-    return made(statement.lhs, statement.rhs)

@@ -31,14 +31,15 @@ from typing import Any
 import sympy as sp
 
 from theory.domain import Domain, Symmetric
+from theory.statement import Inequality
 from theory.variables import GaussianMatrix, GaussianVector, Labels, Latent, Mask, MixtureMatrix, gaussians
 
 from .formula.limits import FormulaError
-from .formula.reading import read_formula
+from .formula.reading import read_formula, read_statement
 from .formula.vocabulary import ATOMS, Vocabulary, check_name
 from .kinds import ASSUMPTIONS, Gaussian, MatrixKind, NumberKind
 
-__all__ = ["Declarations", "declare", "declare_where", "default_interval", "read_interval"]
+__all__ = ["Declarations", "declare", "declare_where", "default_interval", "read_condition", "read_interval"]
 
 MASKS = ("rho", "size", "rate", "moments")
 LONGEST = 1_000  # characters of a declaration
@@ -341,6 +342,23 @@ def read_interval(text: str, symbol: sp.Symbol) -> tuple[Any, Any]:
         if bracket in "()" and not (end.is_infinite or excluded):
             raise FormulaError(f"expected a closed interval at {end}, as in [{low}, {high}]", 0, text)
     return low, high
+
+
+def read_condition(text: str, vocabulary: Vocabulary) -> Any:
+    """An inequality between declared numbers, as a condition of a domain.
+
+    Raises:
+        FormulaError: for anything else.
+
+    >>> a, b = sp.symbols("a b", real=True)
+    >>> read_condition("a^2 + b^2 <= 1", Vocabulary([a, b]))
+    a**2 + b**2 <= 1
+    """
+    statement = read_statement(text, vocabulary)
+    if not isinstance(statement, Inequality):
+        raise FormulaError("expected an interval or an inequality", 0, text)
+    made = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}[statement.relation]
+    return made(statement.lhs, statement.rhs)
 
 
 def _end(text: str) -> Any:

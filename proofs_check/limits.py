@@ -80,6 +80,9 @@ def proven_limit(expr: sp.Expr, symbol: sp.Symbol, point: sp.Expr, domain: Domai
             return None if base is None else _power(base, part.exp, sign)
         if isinstance(part, sp.Pow) and part.base.is_positive and symbol not in part.base.free_symbols:
             part = sp.exp(part.exp * sp.log(part.base), evaluate=False)
+        if isinstance(part, (sp.asin, sp.acos)):  # continuous on the closed interval, its ends included
+            inner = limit(part.args[0])
+            return part.func(inner) if inner is not None and inner.is_finite and sign(1 - inner**2) in (0, 1) else None
         if type(part) in CONTINUOUS and len(part.args) == 1:
             inner = limit(part.args[0])
             if inner is None:

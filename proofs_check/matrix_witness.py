@@ -24,6 +24,7 @@ from hypothesis.errors import NoSuchExample, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from numerics.entrywise import entrywise_mean
+from numerics.literal import literal_value
 from numerics.parameter_kinds import (
     Dice,
     ParameterKinds,
@@ -34,6 +35,7 @@ from numerics.parameter_kinds import (
 )
 from numerics.schwartz_zippel import SET
 from theory.domain import Domain
+from theory.statement import unevaluated
 
 from .points import covariances_in
 from .strategies.points import points
@@ -43,6 +45,7 @@ from .witness_script import entrywise_script
 __all__ = ["MatrixFailure", "MatrixSearch", "exact_witness", "simplest_failure"]
 
 _LARGEST = (1, 2, 5, 11)
+_LARGEST_FOR_INEQUALITIES = (1, 5)  # all of them are tried where an inequality holds
 _EXAMPLES = 60  # at each size and range of entries: a failure that exists at a size is found by the first few
 _POINTS = 2
 
@@ -85,7 +88,8 @@ class MatrixSearch:
     """Looks for parameters at which E lhs = E rhs, or an inequality between them, is false.
 
     Args:
-        lhs, rhs: scalars or matrix expressions, with or without random symbols, polynomial in these.
+        lhs, rhs: scalars or matrix expressions, with or without random symbols, polynomial in these; a side with
+            unevaluated means or gradients is taken as it is written.
         domain: intervals and conditions of scalar symbols; those it does not name may be anything their
             assumptions and their place in a law allow.
         seed: of everything that is drawn.
@@ -104,7 +108,9 @@ class MatrixSearch:
 
     def __post_init__(self) -> None:
         both = sp.Tuple(self.lhs, self.rhs)
-        self.kinds: ParameterKinds = parameter_kinds(both, sp.Integer(0), self.domain.symmetric)
+        self.kinds: ParameterKinds = parameter_kinds(
+            both, sp.Integer(0), self.domain.symmetric, self.domain.covariances
+        )
         self.deadline = time.monotonic() + self.seconds
 
     def sizes(self, given: Iterable[Mapping[Any, int]] | None = None) -> Iterator[dict[sp.Basic, int]]:
@@ -151,7 +157,7 @@ class MatrixSearch:
     def compare(self, values: Values, *, formal: bool = False) -> MatrixFailure | None:
         """The two values, if they differ."""
         self.tried += 1
-        sides = [entrywise_mean(side, restricted_to(values, side), formal=formal) for side in (self.lhs, self.rhs)]
+        sides = [_value(side, restricted_to(values, side), formal) for side in (self.lhs, self.rhs)]
         if _is_true(sides[0], self.relation, sides[1]):
             return None
         return MatrixFailure({symbol: exact_value_of(value) for symbol, value in values.items()}, *sides)
@@ -172,7 +178,7 @@ class MatrixSearch:
 
     def simplest(self, size: Mapping[sp.Basic, int]) -> MatrixFailure | None:
         """A failure of these sizes with small entries, shrunk by Hypothesis; None if none was found."""
-        for largest in _LARGEST:
+        for largest in _LARGEST if self.relation == "=" else _LARGEST_FOR_INEQUALITIES:
             failure = self._shrunk(self._parameters(size, largest))
             if failure is not None or time.monotonic() > self.deadline:
                 return failure
@@ -188,7 +194,7 @@ class MatrixSearch:
             return known[key] is not None
 
         quiet = settings(
-            max_examples=_EXAMPLES if self.relation == "=" else 4 * _EXAMPLES,
+            max_examples=_EXAMPLES if self.relation == "=" else 2 * _EXAMPLES,
             database=None,
             deadline=None,
             derandomize=False,
@@ -244,6 +250,13 @@ class MatrixSearch:
             return values if self.relation == "=" else {s: self._shaped(draw, s, x) for s, x in values.items()}
 
         return parameters()
+
+
+def _value(side: sp.Basic, values: Mapping[sp.Basic, Any], formal: bool) -> Any:
+    """The mean of a side, or its value where it holds means and gradients itself."""
+    if unevaluated(side):
+        return literal_value(side, values, formal=formal)
+    return entrywise_mean(side, values, formal=formal)
 
 
 def _is_true(lhs: Any, relation: str, rhs: Any) -> bool:

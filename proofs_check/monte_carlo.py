@@ -17,6 +17,7 @@ import sympy as sp
 from hypothesis.strategies import SearchStrategy
 
 from numerics.compile import compile as compiled
+from numerics.covariance import validate_float_covariance
 from numerics.simulators import losses
 
 from .check import Check, Checkable, Context
@@ -96,7 +97,7 @@ class MonteCarloAgreement(Check):
 
         if context.simulator is None:
             return verdict(Outcome.UNDECIDED, "", "there is no simulator to agree with; give the study one")
-        models = self._models(claim, context.rng)
+        models = self.models_for(claim, context.rng)
         if not models:
             return verdict(Outcome.UNDECIDED, "", "nothing was tested: there is no model; give models=")
         alpha = context.alpha / len(models)
@@ -142,7 +143,8 @@ class MonteCarloAgreement(Check):
             seconds=seconds,
         )
 
-    def _models(self, claim: Checkable, rng: np.random.Generator) -> list[Model]:
+    def models_for(self, claim: Checkable, rng: np.random.Generator) -> list[Model]:
+        """The models it would try: its own, the claim's, or points of the claim's domain."""
         source = self.models if self.models is not None else getattr(claim, "models", None)
         if isinstance(source, SearchStrategy):
             return draw_examples(source, self.points, int(rng.integers(2**31)))
@@ -263,12 +265,7 @@ def _square_root(covariance: np.ndarray) -> np.ndarray:
     """A with A Aᵀ = covariance, singular ones included.
 
     Raises:
-        ValueError: if the covariance is not symmetric positive semidefinite.
+        ValueError: if the covariance is not symmetric positive semidefinite, up to rounding.
     """
-    if not np.array_equal(covariance, covariance.T):
-        raise ValueError(f"expected a symmetric covariance, got {covariance.tolist()}")
-    eigenvalues, vectors = np.linalg.eigh(covariance)
-    # Rounding of the eigenvalues is of the order r ε ‖Σ‖; the factor 10 is for the constant.
-    if eigenvalues[0] < -10 * len(covariance) * np.finfo(float).eps * max(eigenvalues[-1], 0.0):
-        raise ValueError(f"expected a positive semidefinite covariance, got smallest eigenvalue {eigenvalues[0]:.3g}")
+    eigenvalues, vectors = np.linalg.eigh(validate_float_covariance(covariance))
     return vectors * np.sqrt(np.clip(eigenvalues, 0.0, None))

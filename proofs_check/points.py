@@ -93,7 +93,7 @@ def generic_values(statement: Statement, domain: Domain, rng: Any, size: int = 2
     values: dict[sp.Basic, sp.Basic] = dict(domain.draw(rng))
     shapes = {side for expr in exprs for node in expr.atoms(sp.MatrixExpr) for side in node.shape}
     values |= {letter: sp.Integer(size) for side in shapes for letter in sp.sympify(side, strict=True).free_symbols}
-    symmetric = covariances_in(exprs)
+    symmetric = covariances_in(exprs) | domain.covariances
     dice = random.Random(int(rng.integers(2**31)))
     for matrix in matrices_in(*exprs):
         rows, columns = (int(side.xreplace(values)) for side in matrix.shape)

@@ -23,6 +23,7 @@ import sympy as sp
 from flint import arb, ctx, fmpq
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample, Unsatisfiable
+from sympy.logic.boolalg import Boolean
 
 from numerics.balls import compile_balls
 from numerics.entries import NotPolynomial, unknowns
@@ -30,15 +31,17 @@ from numerics.entrywise import EntrywiseBudgetExceeded
 from numerics.outcomes import random_variables
 from theory.domain import Domain
 from theory.expectation import Expectation, MatrixExpectation
+from theory.gradient import Gradient, MatrixGradient
 from theory.matrix_identity import holds_matrices
-from theory.statement import Inequality, Statement, evaluate_expectations
+from theory.statement import Inequality, Statement, evaluate_expectations, unevaluated
 
 from .certified import certainly, told_apart
 from .check import Check, Checkable, Context
+from .finite_means import finite_mean_conditions
 from .matrix_witness import MatrixSearch, exact_witness
 from .screening import Screen
 from .strategies.models import draw_examples
-from .strategies.points import points
+from .strategies.points import interval_of, points, simplest_rationals
 from .symbolic import identities_of
 from .verdict import Evidence, Outcome, Verdict, Witness
 from .witness_script import ball_script
@@ -47,7 +50,7 @@ __all__ = ["PropertySearch"]
 
 _FIRST = 32  # points that Hypothesis draws, simple ones among them, before the screen draws its own
 _BATCH = 64  # the screen's first batch; each further one is four times as large
-_SUSPECTS = 4  # of each batch, to be confirmed
+_SUSPECTS = 4  # of each batch, to be confirmed and looked around
 _SHRINKS = 300
 _DENOMINATORS = (1, 2, 3, 4, 6, 8, 12, 24, 100, 1000, 10**6)
 _PASSES = 4  # of shrinking: each starts from what the last one found
@@ -64,7 +67,8 @@ class PropertySearch(Check):
     """A search for a point of the domain where the statement fails. Says *fails*, certified, or *undecided*.
 
     For identities (componentwise, with matrices, with means over random symbols), "is stationary", "is
-    invariant", "is conserved" and inequalities. The same seed gives the same witness; nothing is stored.
+    invariant", "is conserved" and inequalities. The same seed gives the same witness; nothing is stored. Inside a
+    test of Hypothesis it is a nested one, which `suppress_health_check=[HealthCheck.nested_given]` allows.
 
     Args:
         examples: how many points are tried.
@@ -89,7 +93,8 @@ class PropertySearch(Check):
         seconds = context.seconds if self.seconds is None else self.seconds
         pairs, relation = _sides(claim.statement)
         if relation is None:
-            verdict = _undecided(f"no point refutes a {type(claim.statement).__name__}; use another check")
+            kind = type(claim.statement).__name__
+            verdict = _undecided(f"no single point refutes a statement of the kind {kind}; use another check")
         elif _is_exact(pairs):
             verdict = self._exact(pairs, relation, claim, context, begin + seconds)
         else:
@@ -131,7 +136,9 @@ class PropertySearch(Check):
                 break
             try:
                 found = search.failure(size)
-            except EntrywiseBudgetExceeded as error:
+            except NotPolynomial:
+                raise
+            except (EntrywiseBudgetExceeded, ValueError) as error:  # too large, or too small for a law
                 refused = str(error)
                 continue
             compared += 1
@@ -147,7 +154,12 @@ class PropertySearch(Check):
         except UNABLE as error:
             return _undecided(f"no closed form to evaluate: {error}")
         assert relation is not None
-        domain = claim.domain
+        try:  # a closed form goes on where its mean is infinite, and is no witness there
+            domain = Domain(
+                claim.domain.intervals, (*claim.domain.conditions, *finite_mean_conditions(claim.statement))
+            )
+        except ValueError as error:
+            return _undecided(f"nothing was tested: a mean is infinite everywhere; {error}")
         free = {symbol for pair in pairs for side in pair for symbol in side.free_symbols}
         if strangers := sorted(str(symbol) for symbol in free - set(domain.symbols)):
             return _undecided(
@@ -164,35 +176,39 @@ class PropertySearch(Check):
                 return _undecided("nothing was tested: no admissible point was found, or none with finite values")
             unable = f"; balls could not decide all of them: {confirm.trouble}" if confirm.trouble else ""
             return _undecided(f"{tried:,} points tried, no counterexample{unable}")
-        shrunk = _shrunk(domain, confirm, found, context.seed)
-        return _failing(confirm.witness(shrunk), f"the balls are disjoint; {tried:,} points were tried")
+        shrunk = _polished(domain, confirm, found) if tried == 1 else _shrunk(domain, confirm, found, context.seed)
+        return _failing(confirm.witness(shrunk), f"proven by balls; {tried:,} point{'s' * (tried > 1)} tried")
 
     def _hunt(self, domain: Domain, confirm: _Confirmation, seed: int, deadline: float) -> tuple[int, Point | None]:
         """Batches of points, the most suspicious of each confirmed, until one fails."""
         if not domain.symbols:
             return 1, {} if confirm({}) else None
+        simplest = draw_examples(points(domain), 1, seed)
+        if simplest and confirm(simplest[0]):
+            return 1, simplest[0]
         first = draw_examples(points(domain), min(_FIRST, self.examples), seed)
         screen = _screen_of(domain, confirm)
         if screen is None:  # no float rule: the balls look at every point
             return self._one_by_one(domain, confirm, first, seed, deadline)
-        tried, size = len(first), _BATCH
         rng = np.random.default_rng(seed)
         batch = np.array([[float(x) for x in at.values()] for at in first]).reshape(-1, len(domain.symbols))
         exact: Sequence[Point] | None = first
-        suspects = batch[:0]
+        suspects, drawn, tried, size = batch[:0], len(first), 0, _BATCH
         while True:
             suspicion = screen.suspicion(batch)
             order = np.argsort(-suspicion, kind="stable")
-            order = order[np.isfinite(suspicion[order])][:_SUSPECTS]
-            for i in order:
+            order = order[np.isfinite(suspicion[order])]
+            tried += len(order)
+            for i in _worth_a_proof(order):
                 at = exact[i] if exact is not None else _exact_point(domain, batch[i])
                 if confirm(at):
                     return tried, at
-            suspects = _most_suspicious(screen, np.concatenate([suspects, batch[order]]))
-            if tried >= self.examples or time.monotonic() > deadline:
+            if drawn >= self.examples or time.monotonic() > deadline:
                 return tried, None
-            batch, exact = screen.draw(min(size, self.examples - tried), rng, suspects), None
-            tried, size = tried + min(size, self.examples - tried), 4 * size
+            suspects = _most_suspicious(screen, np.concatenate([suspects, batch[order[:_SUSPECTS]]]))
+            count = min(size, self.examples - drawn)
+            batch, exact = screen.draw(count, rng, suspects), None
+            drawn, size = drawn + count, 4 * size
 
     def _one_by_one(
         self, domain: Domain, confirm: _Confirmation, first: Sequence[Point], seed: int, deadline: float
@@ -213,7 +229,7 @@ class _Confirmation:
         self.domain, self.pairs, self.relation, self.deadline = domain, tuple(pairs), relation, deadline
         sides = [side for pair in pairs for side in pair]
         self.symbols = tuple(s for s in domain.symbols if any(s in side.free_symbols for side in sides))
-        seconds = max(0.1, deadline - time.monotonic())
+        seconds = max(0.1, deadline - time.monotonic()) / 4  # for one Gaussian integral of dimension two
         self.programs = [compile_balls(pair, self.symbols, seconds) for pair in pairs]
         self.known: dict[tuple, tuple[int, arb, arb] | None] = {}
         self.trouble = ""
@@ -235,6 +251,8 @@ class _Confirmation:
         at = [fmpq(int(point[symbol].p), int(point[symbol].q)) for symbol in self.symbols]
         for i, program in enumerate(self.programs):
             for bits in _BITS:
+                if time.monotonic() > self.deadline:
+                    return None
                 try:
                     left, right = program(at, bits)
                 except UNABLE as error:
@@ -274,9 +292,10 @@ class _Confirmation:
             values = told_apart(left, right, _DIGITS)
         notes = [f"claimed {self.relation}"] if self.relation != "=" else []
         notes += [f"component {i + 1} of {len(self.pairs)}"] if len(self.pairs) > 1 else []
-        about = set(self.symbols).union(*(getattr(c, "free_symbols", ()) for c in self.domain.conditions))
-        shown = {s: x for s, x in point.items() if s in about or not hasattr(s, "name")}
-        digits = max(_DIGITS, *(len(text) + 5 for text in values)) if self.pairs else _DIGITS
+        named = [c.free_symbols if isinstance(c, Boolean) else self.domain.symbols for c in self.domain.conditions]
+        about = set(self.symbols).union(*named)
+        shown = {symbol: x for symbol, x in point.items() if symbol in about}
+        digits = max(_DIGITS, *(len(text) + 5 for text in values))
         return Witness(shown, *values, ", ".join(notes), ball_script(*self.pairs[i], point, digits))
 
 
@@ -305,11 +324,30 @@ def _shrunk(domain: Domain, confirm: _Confirmation, found: Point, seed: int) -> 
         if simpler == found:
             break
         found = simpler
+    return _polished(domain, confirm, found)
+
+
+def _polished(domain: Domain, confirm: _Confirmation, found: Point) -> Point:
+    """Each coordinate at the first of the simplest rationals at which it still fails; shrinking may skip some."""
+    for symbol, value in found.items():
+        candidates = (sp.Rational(*x.as_integer_ratio()) for x in simplest_rationals(interval_of(domain, symbol)))
+        for candidate in candidates:
+            if candidate == value:
+                break
+            if confirm({**found, symbol: candidate}):
+                found = {**found, symbol: candidate}
+                break
     return found
 
 
 def _fraction(x: sp.Rational) -> Fraction:
     return Fraction(int(x.p), int(x.q))
+
+
+def _worth_a_proof(order: np.ndarray) -> list[int]:
+    """The most suspicious points, and three of all degrees: what floats call equal may differ all the same."""
+    spread = order[:: max(1, len(order) // 3)][:3]
+    return list(dict.fromkeys([*order[:_SUSPECTS].tolist(), *spread.tolist()]))
 
 
 def _most_suspicious(screen: Screen, batch: np.ndarray) -> np.ndarray:
@@ -346,7 +384,7 @@ def _sides(statement: Statement) -> tuple[tuple[Pair, ...], str | None]:
 def _is_exact(pairs: Sequence[Pair]) -> bool:
     """Whether there are matrices or means, which entries over the rationals can tell."""
     sides = [side for pair in pairs for side in pair]
-    return any(holds_matrices(side) or _means(side) for side in sides)
+    return any(holds_matrices(side) or unevaluated(side) for side in sides)
 
 
 def _means(side: sp.Basic) -> list[sp.Basic]:
@@ -357,8 +395,10 @@ def _under_the_mean(side: sp.Basic) -> sp.Basic:
     """An expression whose mean is the side: E f + 2 E g + c becomes f + 2 g + c.
 
     The mean is linear, so that this is right where no term holds more than one mean, as a factor; otherwise the
-    means are replaced by their closed forms.
+    means are replaced by their closed forms. A side with gradients stays as it is.
     """
+    if side.has(Gradient, MatrixGradient):  # taken as it is written
+        return side
     if isinstance(side, (Expectation, MatrixExpectation)):
         return side.args[0]
     if not _means(side):

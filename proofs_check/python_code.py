@@ -22,6 +22,8 @@ from sympy.core.symbol import Str
 from sympy.printing.str import StrPrinter
 
 from theory import integral, special, variables
+from theory.expectation import Expectation, MatrixExpectation
+from theory.gradient import Gradient, MatrixGradient
 from theory.variables import (
     GaussianFamily,
     GaussianMatrix,
@@ -40,7 +42,21 @@ from theory.variables import (
 __all__ = ["NoPythonCode", "PythonCode"]
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
-_TAKEN = frozenset({"sp", "at", "ball", "dot", "entrywise_mean", "exact_value", "gaussians", "print", "side", "theory"})
+_TAKEN = frozenset(
+    {
+        "sp",
+        "at",
+        "ball",
+        "dot",
+        "entrywise_mean",
+        "exact_value",
+        "gaussians",
+        "literal_value",
+        "print",
+        "side",
+        "theory",
+    }
+)
 _ASSUMED = ("real", "integer", "positive", "negative", "nonnegative", "nonpositive", "nonzero")
 _OURS = {
     name: getattr(module, name)
@@ -319,6 +335,10 @@ class _Printer(StrPrinter):
         if kind.__name__ == "Dot" and isinstance(expr, variables.Dot):
             self._code.imported.add("dot")
             return f"dot({arguments})"
+        if kind in (Expectation, MatrixExpectation, Gradient, MatrixGradient):
+            name = kind.__name__.removeprefix("Matrix")
+            self._code.imported.add(name)
+            return f"{name}({arguments})"
         if getattr(sp, kind.__name__, None) is kind:
             return f"sp.{kind.__name__}({arguments})"
         if _OURS.get(kind.__name__) is kind:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sympy as sp
 from flint import arb
@@ -20,7 +21,7 @@ from numerics.solve import stationary_points
 from numerics.symmetries import linear_symmetries
 from theory.risk import Risk
 from theory.statement import evaluate_expectations
-from theory.stationary import StationaryPoint
+from theory.stationary import StationaryPoint, StationarySet
 from theory.stationary_list import StationaryList
 
 from .check import Check, Checkable, Context
@@ -53,8 +54,7 @@ class CertifiedList(Check):
             raise TypeError(f"CertifiedList checks a StationaryList, got {kind} in {claim.name}")
         statement = statement.map(evaluate_expectations)
         seconds = context.seconds if self.seconds is None else self.seconds
-        manifold = ProductOfSpheres(*map(len, statement.spheres))
-        found = stationary_points(Risk(statement.expr, statement.variables), None, manifold, seconds)
+        found = _search(statement.expr, statement.variables, tuple(map(len, statement.spheres)), seconds)
 
         def verdict(outcome: Outcome, scope: str, reason: str, witness: Witness | None = None) -> Verdict:
             evidence = None if outcome is Outcome.UNDECIDED else Evidence.CERTIFIED
@@ -63,7 +63,7 @@ class CertifiedList(Check):
         if found.orbits:
             return verdict(Outcome.UNDECIDED, "", f"expected isolated points, got the orbit {found.orbits[0]}")
         left = [row.number for row in statement.rows]
-        wider = _wider(statement)
+        wider = None if statement.wider is None else _landscape(*statement.wider)
         for point in found:
             place = _row_of(statement, point, wider)
             if place is None:
@@ -86,11 +86,15 @@ class CertifiedList(Check):
         return verdict(Outcome.HOLDS, "complete", reason)
 
 
-def _wider(statement: StationaryList) -> Landscape | None:
+@lru_cache(maxsize=4)
+def _search(expr: sp.Expr, variables: tuple[sp.Symbol, ...], spheres: tuple[int, ...], seconds: float) -> StationarySet:
+    """All stationary points; several lists about one risk are compared with one search."""
+    return stationary_points(Risk(expr, variables), None, ProductOfSpheres(*spheres), seconds)
+
+
+@lru_cache(maxsize=4)
+def _landscape(expr: sp.Expr, spheres: tuple[tuple[sp.Symbol, ...], ...]) -> Landscape:
     """The risk with one more dimension, its spheres and its symmetries."""
-    if statement.wider is None:
-        return None
-    expr, spheres = statement.wider
     variables = tuple(x for sphere in spheres for x in sphere)
     equations = tuple(sp.Add(*(x**2 for x in sphere)) - 1 for sphere in spheres)
     generators = linear_symmetries(expr, variables, dict.fromkeys(variables, (-1.0, 1.0)), spheres)

@@ -26,6 +26,7 @@ from theory.statement import (
 from theory.words import covariances
 
 from .check import Check, Checkable, Context
+from .finite_means import infinite_mean_within
 from .limits import proven_limit
 from .verdict import Evidence, Outcome, Verdict
 
@@ -63,6 +64,8 @@ class SymbolicIdentity(Check):
                         f"{_which(position, identity)} did not reduce to zero by exact normal forms, which "
                         "proves nothing; use CertifiedNumerics to look for a witness"
                     )
+        if reason := infinite_mean_within(claim.statement, claim.domain):
+            return _undecided(f"the closed forms agree, but not as means: {reason}")
         return _holds("the difference of the sides reduces to zero by exact normal forms", claim.domain)
 
 

@@ -15,6 +15,7 @@ import sympy as sp
 
 from numerics.entries import unknowns
 from numerics.outcomes import random_variables
+from theory.statement import unevaluated
 
 from .python_code import NoPythonCode, PythonCode
 
@@ -90,7 +91,7 @@ def entrywise_script(lhs: sp.Basic, rhs: sp.Basic, values: Mapping[sp.Basic, Any
             if any(symbol in unknowns(side) for side in (lhs, rhs)):
                 code.of_symbol(symbol)
         sides = [code.write(side) for side in (lhs, rhs)]
-        doors = ["entrywise_mean" if random_variables(side) else "exact_value" for side in (lhs, rhs)]
+        doors = [_door(side) for side in (lhs, rhs)]
         needed = [unknowns(side) for side in (lhs, rhs)]
         at = code.write_point({s: x for s, x in values.items() if s in needed[0] | needed[1]})
         lines = []
@@ -103,6 +104,13 @@ def entrywise_script(lhs: sp.Basic, rhs: sp.Basic, values: Mapping[sp.Basic, Any
         return "\n".join([*_imports(code, *dict.fromkeys(doors)), *code.assignments(), f"at = {at}", *lines])
 
     return _scripted(make)
+
+
+def _door(side: sp.Basic) -> str:
+    """What evaluates a side."""
+    if unevaluated(side):
+        return "literal_value"
+    return "entrywise_mean" if random_variables(side) else "exact_value"
 
 
 def _imports(code: PythonCode, *doors: str) -> list[str]:

@@ -545,3 +545,20 @@ def test_complex_intermediate_values_give_real_balls():
     f = compile_ball(sp.erf(x + sp.I * y) * sp.erf(x - sp.I * y), [x, y])
     assert isinstance(f([arb(1), arb(2)]), arb)
     assert f([arb(1), arb(2)]).overlaps(abs(acb(1, 2).erf()) ** 2)
+
+
+def test_a_registered_rule_sees_balls_for_constants_too():
+    """At parameters that are balls, where the constants of the tree are integers inside."""
+
+    class Shifted(sp.Function):
+        pass
+
+    register_ball_rule(Shifted, lambda x, n: x + n.unique_fmpz())
+    assert compile_ball(Shifted(x, 2), [x])([arb("0.5")]).contains(arb("2.5"))
+
+
+def test_powers_and_diagonals_of_matrices():
+    A = sp.MatrixSymbol("A", 2, 2)
+    values = {"A": [[1, 2], [3, 4]]}
+    assert ball(sp.Trace(A**2), values).contains(arb(29)) and ball(sp.Trace(A**-1), values).contains(arb(-5) / 2)
+    assert ball(sp.Trace(sp.DiagonalMatrix(A) * A), values).contains(arb(17))

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs_check import (
+    Claim,
+    Context,
     Evidence,
     FormulaError,
     Gaussian,
@@ -24,7 +26,10 @@ from proofs_check import (
     vector,
     verify,
 )
+from proofs_check.check import run_check
 from proofs_check.checking import settled
+from proofs_check.declarations import declare_where, default_interval
+from proofs_check.points import letters
 from theory import (
     Conserved,
     Domain,
@@ -261,9 +266,19 @@ def test_no_time_is_wrong_use():
 def test_letters_become_what_where_says_they_are():
     plain, letter = sp.symbols("lam g")
     statement = equal(Expectation(sp.erf(plain * letter) ** 2), 0)
-    settled_statement, declarations = settled(statement, {plain: positive, letter: Gaussian(0, 1)})
+    declarations = declare_where({plain: positive, letter: Gaussian(0, 1)})
+    settled_statement = settled(statement, declarations)
     assert str(settled_statement) == str(statement)
     assert settled_statement.lhs.has(declarations.vocabulary.names["g"])
+
+
+def test_conditions_narrow_the_domain():
+    names = {"t": real, "u": real}
+    assert check("t^2 + u^2 <= 2", where={"t": (-2, 2), "u": (-2, 2)}).fails
+    assert check("t^2 + u^2 <= 2", where={"t": (-2, 2), "u": (-2, 2)}, given=["t^2 + u^2 <= 1"]).holds
+    assert check("t^2 + u^2 <= 2", where=Domain({t: (-2, 2), u: (-2, 2)}, conditions=(t**2 + u**2 <= 1,))).holds
+    with pytest.raises(FormulaError, match="inequality"):
+        check("t = t", where=names, given=["t = u"])
 
 
 def test_what_is_not_named_ranges_over_its_assumptions():
@@ -306,14 +321,15 @@ def test_the_claims_of_a_file_climb_the_same_ladder():
 @pytest.mark.parametrize("kind", TRUE_AND_FALSE)
 def test_no_rung_says_holds_of_a_control(kind):
     """Each check of the ladder by itself: it may be undecided, it may not be wrong."""
-    from proofs_check import Context
-    from proofs_check.check import run_check
-    from proofs_check.checking import _completed, _Typed
-
     true, false = TRUE_AND_FALSE[kind]
     box = Domain({s: (sp.Rational(1, 10), 1)} if kind == "inequality on a box" else {})
+
+    def whole(statement, domain):
+        found = sorted(letters(statement) - set(domain.symbols), key=sp.default_sort_key)
+        return Domain({**dict(domain.intervals), **{a: default_interval(a) for a in found if a.is_Symbol}})
+
     for statement, wrong in ((true, "fails"), (false, "holds")):
         for each in ladder(statement):
-            typed = _Typed(statement, _completed(statement, box))
-            verdict = run_check(each, typed, Context(np.random.default_rng(0), seconds=10))
+            claim = Claim("control", "a control", lambda statement=statement: statement, whole(statement, box), "", ())
+            verdict = run_check(each, claim, Context(np.random.default_rng(0), seconds=10))
             assert verdict.outcome.value != wrong, (each.name, statement.text(), str(verdict))

@@ -362,6 +362,13 @@ def test_a_risk_is_evaluated_beyond_its_domain_but_not_beyond_its_conditions():
         value(finite, {"x": np.array([0.1, 0.75])})
 
 
+def test_what_a_solver_may_assume_is_no_condition_of_the_formula():
+    size = sp.Symbol("d", integer=True, positive=True)
+    S = sp.MatrixSymbol("S", size, size)
+    known = Risk(sp.Trace(S), (S,), None, "", (sp.Q.positive_definite(S),))
+    assert value(known, {"S": np.diag([1.0, -3.0])}) == -2.0
+
+
 # --- bad input ------------------------------------------------------------------------------
 
 

@@ -193,3 +193,9 @@ def test_the_text_reads_like_the_paper():
 
 def test_ends_may_be_written_as_text():
     assert Domain({x: ("1/10", "2.5")}) == Domain({x: (sp.Rational(1, 10), sp.Rational(5, 2))})
+
+
+def test_generic_integers_keep_the_assumptions_of_their_symbol():
+    k = sp.Symbol("k", integer=True, nonpositive=True)
+    domain = Domain({k: (-9, 5)})
+    assert all(domain.contains(point) is True for point in domain.generic_points(8, seed=0))

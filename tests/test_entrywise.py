@@ -467,3 +467,11 @@ def test_a_verdict_is_no_truth_value():
 def test_sizes_must_be_given_in_full():
     with pytest.raises(ValueError, match="missing"):
         agrees_entrywise(tr(Y.T * Y), n * d, sizes=[{n: 2}])
+
+
+def test_integers_that_are_no_sizes_take_more_than_one_value():
+    """At n = 1 alone every power of n is the same."""
+    n = sp.Symbol("n", integer=True, positive=True)
+    (w,) = gaussians("w")
+    assert agrees_entrywise(n**4 * w**2, n**4).holds
+    assert not agrees_entrywise(n**4 * w**2, n**5).holds

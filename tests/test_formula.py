@@ -484,6 +484,7 @@ PIECES = [
 PIECES += [
     "sum(",
     "gaussian_integral(",
+    "grad(",
     "matrix(",
     "norm(",
     "det(",

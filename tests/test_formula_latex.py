@@ -392,7 +392,7 @@ def test_what_is_printed_reads_back_or_is_refused(expr):
 
 PIECES = r"""\frac \left( \right) { } ( ) [ ] ^ _ + - = \cdot \sqrt x y \lambda \kappa A u v g 1 2 , \mathbb{E} \langle
 \rangle \operatorname{erf} \operatorname{tr} \sin \exp e \pi \Phi \max \top | \| \sum_{l=0}^{L}
-\begin{matrix} \end{matrix} & \\
+\begin{matrix} \end{matrix} & \\ \nabla_x \nabla_{u}
 X_{l} k^\star ' ^{2} {\left( \right)} \frac12 \infty \lim 0.5 / \mathrm{i} \mathbb{I}_{d} \le""".split()
 
 

@@ -34,6 +34,7 @@ LIMITS = [
     (sp.sin(x) / x, x, 0, 1),
     ((1 - sp.cos(x)) / x**2, x, 0, sp.Rational(1, 2)),
     (sp.asin(2 * x**2 / (1 + 2 * x**2)) / x**2, x, 0, 2),
+    (sp.asin(2 * x**2 / (1 + 2 * x**2)) / x**2, x, sp.oo, 0),
     (sp.erf(x) / sp.sin(x), x, 0, 2 / sp.sqrt(sp.pi)),
     (sp.log(x) / (x - 1), x, 1, 1),
     (x * sp.erf(1 / x), x, sp.oo, 2 / sp.sqrt(sp.pi)),

@@ -122,6 +122,14 @@ def test_a_wrong_engine_is_named_by_enumeration(monkeypatch):
     assert verdict.fails and "engine" in verdict.witness.note
 
 
+def test_a_pole_among_small_numbers_does_not_keep_a_witness_back():
+    x, u = GaussianVector("x", d, covariance=S), sp.MatrixSymbol("u", d, 1)
+    scaled = dot(x, u) / dot(u, u)  # one of a few whole numbers is 0 for d = 1
+    false = a_claim(equal(Expectation(scaled**2 * dot(u, u)), 2 * quad(u, S) / dot(u, u)))
+    verdict = Entrywise([{d: 1}, {d: 2}]).run(false, context())
+    assert verdict.fails and verdict.witness is not None
+
+
 def test_nothing_tried_is_undecided():
     assert Entrywise().run(a_claim(equal(tr(A), tr(A.T))), context()).undecided
     x = GaussianVector("x", d, covariance=S)

@@ -8,6 +8,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from numerics.entrywise import exact_value
 from numerics.solve import stationary_points
 from theory.gaussian import NoClosedForm
 from theory.quadratic import quadratic_stationary_points
@@ -43,6 +44,48 @@ def test_a_concave_risk_has_a_maximum_and_a_vector_is_solved_from_the_left():
     b, w = sp.MatrixSymbol("b", d, 1), sp.MatrixSymbol("w", d, 1)
     (point,) = quadratic_stationary_points(quad(w, C) - 2 * dot(b, w), w, KNOWN)
     assert point[w] == C**-1 * b and point.nature() is Nature.MINIMUM
+
+
+# --- W between two matrices: what all terms begin and end with is cancelled --------------------------
+
+t = sp.Symbol("t", nonnegative=True)
+BETWEEN = sp.Trace(W * S * W.T * (S * C * S + (sp.Trace(S * C) + t) * S)) - 2 * sp.Trace(W * S * C * S)
+DEFINITE = (sp.Q.positive_definite(S), sp.Q.positive_definite(C))
+
+
+def test_a_matrix_between_two_that_all_terms_share_is_solved_for():
+    (point,) = found = quadratic_stationary_points(BETWEEN, W, DEFINITE)
+    assert point[W] == (C * S + (sp.Trace(C * S) + t) * sp.Identity(d)) ** -1 * C
+    assert point.nature() is Nature.MINIMUM and "C and S being positive definite" in found.termination
+
+
+def test_the_solution_and_its_value_are_those_of_the_explicit_equation():
+    """Against elimination over the rationals, which does not cancel anything."""
+    at = {S: sp.ImmutableMatrix([[2, 1], [1, 3]]), C: sp.ImmutableMatrix([[1, -1], [-1, 4]]), t: sp.Rational(1, 3)}
+    (point,) = quadratic_stationary_points(BETWEEN, W, DEFINITE)
+    V = sp.MatrixSymbol("W", 2, 2)
+    s, c = at[S], at[C]
+    explicit = sp.Trace(V * s * V.T * (s * c * s + ((s * c).trace() + at[t]) * s)) - 2 * sp.Trace(V * s * c * s)
+    (reference,) = quadratic_stationary_points(explicit, V)
+    assert exact_value(point[W], at) == reference[V]
+    assert exact_value(point.value(), at) == reference.value()
+
+
+def test_a_matrix_that_may_be_singular_is_not_cancelled():
+    with pytest.raises(NoClosedForm, match="between two matrices"):
+        quadratic_stationary_points(BETWEEN, W, (sp.Q.symmetric(S), sp.Q.positive_definite(C)))
+
+
+def test_a_square_needs_no_condition():
+    (point,) = found = quadratic_stationary_points(sp.Trace(W * W.T) - 2 * sp.Trace(W * C), W)
+    assert point[W] == C.T and point.nature() is Nature.MINIMUM and point.value() == -sp.Trace(C.T * C)
+    assert "whatever the other matrices are" in found.termination
+
+
+def test_a_form_with_a_negative_term_is_not_called_a_minimum():
+    risk = sp.Trace(W * S * W.T * (S * C * S - t * S)) - 2 * sp.Trace(W * S * C * S)
+    (point,) = quadratic_stationary_points(risk, W, DEFINITE)
+    assert point[W] == (C * S - t * sp.Identity(d)) ** -1 * C and point.nature() is Nature.UNKNOWN
 
 
 entries = st.integers(-3, 3)

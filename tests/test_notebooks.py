@@ -138,7 +138,15 @@ def test_a_changed_notebook_is_noticed(script: Path) -> None:
 
 
 def test_there_is_a_notebook_for_every_script() -> None:
-    assert [script.stem for script in SCRIPTS] == ["descent", "imputation", "own_model", "single_location"]
+    assert [script.stem for script in SCRIPTS] == [
+        "attention_pca_real_data",
+        "derivation_by_hand",
+        "descent",
+        "imputation",
+        "own_model",
+        "published_lemma",
+        "single_location",
+    ]
     assert sorted((ROOT / "examples").glob("*.ipynb")) == [script.with_suffix(".ipynb") for script in SCRIPTS]
 
 

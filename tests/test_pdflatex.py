@@ -10,6 +10,7 @@ import pytest
 import sympy as sp
 
 from theory.expectation import Expectation
+from theory.gradient import Gradient
 from theory.integral import GaussianIntegral
 from theory.latex import chain, document, to_latex
 from theory.notation import L, d, eta, gamma, kappa, lam, m, nu, q_k, rho, sigma, theta
@@ -44,6 +45,7 @@ def formulas() -> list[tuple[str, object]]:
         GaussianIntegral(sp.tanh(x * t + y), (t, y)),
         Expectation(sp.erf(a) * b**2) ** 2,
         a**2 * b**2 + sp.exp(b),
+        Gradient(Expectation(sp.erf(lam * a) * b**2), lam) ** 2 * Gradient(lam * x, x),
         dot(k, k_star) ** 2 + quad(xi, A) + dot(xi, k),
         sp.Sum(sp.erf(lam * dot(X[l, :], k)) * dot(X[l, :], k_star), (l, 0, L - 1)) + dot(X[J, :], k),
         sp.Heaviside(x) + sp.sign(x) * sp.Abs(x) ** 2 + sp.Max(0, x) ** 2 + sp.DiracDelta(x),

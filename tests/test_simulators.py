@@ -210,3 +210,17 @@ def test_wrong_use_is_refused_by_name(call, error, message):
 def test_a_default_may_be_left_out_and_none_may_be_passed():
     model = Simulator(lambda rng, n, d, m=None: chi_square(rng, n, d if m is None else m), zero)
     assert simulate(model, {"d": 3}, 100, 0) == simulate(model, {"d": 3, "m": None}, 100, 0)
+
+
+def test_a_parameter_with_a_word_as_default_takes_words_and_nothing_else():
+    def chosen(rng, n, d, side="left"):
+        tokens, _ = chi_square(rng, n, d)
+        return tokens, np.full(n, float(side == "left"))
+
+    model = Simulator(chosen, zero)
+    means = [simulate(model, {"d": 1, **given}, 10, 0).mean for given in ({}, {"side": "left"}, {"side": "right"})]
+    assert means == [1.0, 1.0, 0.0]
+    with pytest.raises(TypeError, match="a word for side, got side=3"):
+        simulate(model, {"d": 1, "side": 3}, 10, 0)
+    with pytest.raises(TypeError, match="for d, got d='left'"):
+        simulate(model, {"d": "left"}, 10, 0)

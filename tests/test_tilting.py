@@ -173,6 +173,33 @@ def test_scaled_identities_need_no_letters():
 # --- conditions ----------------------------------------------------------------------------------
 
 
+def test_a_form_of_the_covariance_itself_needs_no_letters():
+    """ΣW = cI: e^{t xᵀΣ⁻¹x} only scales the covariance, and the condition is on the number."""
+    z = GaussianVector("z", d, covariance=S)
+    tilted = sp.exp(w * dot(sp.Inverse(S) * z, S * sp.Inverse(S) * z))
+    scale = 1 - 2 * w
+    assert reduces_to_zero(E(tilted) - scale ** (-d / 2))
+    assert matrices_agree(E(tilted * quad(z, A)), scale ** (-d / 2) * sp.Trace(A * S) / scale, frozenset({S}))
+    assert derive(tilted).conditions == (scale > 0,)
+    with pytest.raises(InfiniteExpectation):
+        E(sp.exp(dot(sp.Inverse(S) * z, z)))
+
+
+def test_a_form_made_of_symmetric_letters_is_known_to_be_symmetric():
+    z = GaussianVector("z", d, covariance=S)
+    complement = sp.Identity(d) - 2 * S * A.T * S * A
+    found = E(sp.exp(dot(A * z, S * A * z)) * quad(z, W))
+    typed = sp.Trace(W * sp.Inverse(complement) * S) / sp.sqrt(sp.Determinant(complement))
+    assert matrices_agree(found, typed, frozenset({S}))
+    cov, forms = np.array([[1.0, 0.3], [0.3, 0.5]]), {"A": np.array([[0.4, -0.1], [0.2, 0.3]]), "W": np.eye(2)}
+    exact = value(found, {"S": cov, **forms})
+    form = forms["A"].T @ cov @ forms["A"]
+    integral = quadrature(
+        lambda grid: np.exp(np.einsum("ij,jk,ik->i", grid, form, grid)) * (grid**2).sum(axis=1), np.zeros(2), cov
+    )
+    assert exact == pytest.approx(integral, rel=1e-9)
+
+
 def test_the_condition_is_recorded():
     conditions = derive(sp.exp(quad(GaussianVector("g", d, covariance=S), W) / 2)).conditions
     assert [type(condition) for condition in conditions] == [PositiveSpectrum]

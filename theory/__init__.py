@@ -37,10 +37,12 @@ from .variables import (  # isort: skip
     gaussians,
     quad,
 )
+from .softmax_moments import SoftmaxMoment, softmax_sum  # isort: skip
 from .gaussian import InfiniteExpectation, NoClosedForm  # isort: skip
 from .wick import matrix_expectation  # isort: skip
 from .matrix_gradient import matrix_gradient  # isort: skip
 from .expectation import E, Expectation  # isort: skip
+from .gradient import Gradient  # isort: skip
 from .derivation import Derivation, Step, derive  # isort: skip
 from .laws import Law  # isort: skip
 from .layers import Layer, PointwiseAttention, token_index  # isort: skip
@@ -65,6 +67,7 @@ __all__ = [
     "GaussianIntegral",
     "GaussianMatrix",
     "GaussianVector",
+    "Gradient",
     "Identity",
     "Inequality",
     "InfiniteExpectation",
@@ -84,6 +87,7 @@ __all__ = [
     "OwenT",
     "PointwiseAttention",
     "Risk",
+    "SoftmaxMoment",
     "Statement",
     "Stationary",
     "StationaryCount",
@@ -122,6 +126,7 @@ __all__ = [
     "reduces_to_zero",
     "rho",
     "sigma",
+    "softmax_sum",
     "spectral_stationary_points",
     "squared_error",
     "theta",

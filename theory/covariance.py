@@ -5,7 +5,9 @@
 Rational matrices are decided by elimination over Q; a refusal shows a direction x with xᵀΣx < 0. With
 symbols, a principal minor that is negative for every value the assumptions allow is refused, and the minors
 whose sign is open are the conditions under which the matrix is a covariance: `psd_conditions` lists them.
-Singular matrices are covariances. Floating-point arrays are validated by `numerics.covariance`.
+Singular matrices are covariances. A matrix that was measured in floating point becomes an exact covariance by
+`settle_measured_covariance`, if rounding explains what it lacks; arrays that stay floats are validated by
+`numerics.covariance`.
 
 Reference: R. Horn, C. Johnson, Matrix Analysis (2013), section 7.2 (all principal minors, not only leading).
 """
@@ -13,18 +15,25 @@ Reference: R. Horn, C. Johnson, Matrix Analysis (2013), section 7.2 (all princip
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from itertools import combinations
+from numbers import Complex
+from numbers import Rational as RationalNumber
 from typing import Any
 
 import sympy as sp
-from flint import fmpq
+from flint import acb, acb_mat, arb, ctx, fmpq, fmpz
 
 from .identity import reduces_to_zero
 
-__all__ = ["psd_conditions", "validate_covariance"]
+__all__ = ["psd_conditions", "settle_measured_covariance", "validate_covariance"]
 
 _MAX_SYMBOLIC = 5  # a k × k block of symbols has 2^k − 1 principal minors, of up to k! terms
+_MAX_IRRATIONAL = 8  # the same for numbers such as √2, whose minors are quickly told from zero
+_MAX_SPECTRUM = 60  # larger matrices are refused without their smallest eigenvalue, which would take a second
+_SMALL = 8  # up to this size exact elimination is quick, and balls are not asked first
+_EPSILON = sp.Rational(1, 2**52)
 
 
 def validate_covariance(matrix: Any, name: str = "covariance", size: int | None = None) -> sp.ImmutableDenseMatrix:
@@ -54,7 +63,7 @@ def validate_covariance(matrix: Any, name: str = "covariance", size: int | None 
     >>> validate_covariance([[1, 2], [2, 1]])
     Traceback (most recent call last):
     ...
-    ValueError: expected a positive semidefinite covariance, got Matrix([[1, 2], [2, 1]]):
+    ValueError: expected a positive semidefinite covariance, got Matrix([[1, 2], [2, 1]]): smallest eigenvalue -1.00000,
     x'*covariance*x = -3 for x = (-2, 1); lower the covariances off the diagonal or raise the variances.
     """
     value = _symmetric(_square(_rows(matrix, name), name, size), name)
@@ -67,6 +76,85 @@ def validate_covariance(matrix: Any, name: str = "covariance", size: int | None 
         else:
             _refuse_negative_minors(value, name, block)
     return value
+
+
+def settle_measured_covariance(
+    matrix: Any, name: str = "covariance", size: int | None = None
+) -> sp.ImmutableDenseMatrix:
+    """An exact covariance from numbers that were rounded to floats before they were read.
+
+        |Σ − Σᵀ| ≤ τ and λ_min ≥ −δ with 0 ≤ δ ≤ τ = 10 d ε ‖Σ‖   ->   (Σ + Σᵀ)/2 + δ I
+
+    Args:
+        matrix: d × d, rationals, the floats as the decimals they print as.
+        name: the parameter's name, for the error.
+        size: the d that is expected.
+
+    Returns:
+        The symmetric part; δ is zero, or the first power of two that makes it positive semidefinite exactly, where
+        rounding has made an eigenvalue of a singular matrix negative.
+
+    Raises:
+        TypeError, ValueError: as `validate_covariance` does, for what rounding does not explain.
+
+    >>> settle_measured_covariance([[1, sp.Rational(1, 2)], [sp.Rational(1, 2) + sp.Rational(1, 10**16), 1]])[0, 1]
+    10000000000000001/20000000000000000
+    """
+    value = _square(_rows(matrix, name), name, size)
+    if not all(entry.is_Rational for entry in value):
+        return validate_covariance(value, name, size)
+    half = sp.Rational(1, 2)
+    symmetric = sp.ImmutableDenseMatrix(*value.shape, lambda i, j: half * (value[i, j] + value[j, i]))
+    spectrum = _spectrum(symmetric)
+    tolerance = 10 * value.rows * _EPSILON * _norm(symmetric, spectrum)
+    if any(abs(value[i, j] - value[j, i]) > tolerance for i, j in combinations(range(value.rows), 2)):
+        return validate_covariance(value, name, size)
+    for shift in _shifts(spectrum, tolerance):
+        settled = sp.ImmutableDenseMatrix(symmetric + shift * sp.eye(value.rows))
+        if _negative_direction(settled) is None:
+            return settled
+    return validate_covariance(symmetric, name, size)
+
+
+def _shifts(spectrum: list[arb] | None, tolerance: sp.Rational) -> Iterator[sp.Rational]:
+    """0, or what lifts the smallest eigenvalue above zero, doubled up to the tolerance."""
+    shift = _power_of_two(_rational(-spectrum[0])) if spectrum and spectrum[0] < 0 else sp.Integer(0)
+    while shift < tolerance:
+        yield shift
+        shift = 2 * shift if shift else _power_of_two(tolerance) / 2**10
+    yield tolerance
+
+
+def _norm(symmetric: sp.ImmutableDenseMatrix, spectrum: list[arb] | None) -> sp.Rational:
+    """‖Σ‖, to many digits: the largest eigenvalue in absolute value; without a spectrum, the largest entry."""
+    if spectrum is None:
+        return max(abs(entry) for entry in symmetric)
+    return _rational(max(abs(spectrum[0]), abs(spectrum[-1])))
+
+
+def _rational(number: arb) -> sp.Rational:
+    man, exponent = number.mid().man_exp()
+    return sp.Rational(int(man)) * sp.Integer(2) ** int(exponent)
+
+
+def _power_of_two(number: sp.Rational) -> sp.Rational:
+    """A power of two between x and 4x, for a positive rational: short, so that exact elimination stays quick."""
+    return sp.Integer(2) ** (int(number.p).bit_length() - int(number.q).bit_length() + 1)
+
+
+def _spectrum(value: sp.ImmutableDenseMatrix) -> list[arb] | None:
+    """The eigenvalues of a symmetric rational matrix, approximately, the smallest first; None if it is too large."""
+    if value.rows > _MAX_SPECTRUM:
+        return None
+    size = max(max(abs(int(entry.p)), int(entry.q)).bit_length() for entry in value)
+    with ctx.workprec(min(128 + 2 * size, 4096)):
+        entries = [acb(arb(fmpq(int(entry.p), int(entry.q)))) for entry in value]
+        try:
+            eigenvalues = acb_mat(value.rows, value.rows, entries).eig(algorithm="approx")
+        except (ArithmeticError, ValueError):
+            return None
+        real = [eigenvalue.real.mid() for eigenvalue in eigenvalues]
+        return sorted(real) if all(number.is_finite() for number in real) else None
 
 
 def psd_conditions(matrix: Any, name: str = "covariance") -> tuple[sp.Basic, ...]:
@@ -118,6 +206,8 @@ def _rows(matrix: Any, name: str) -> list[list[Any]]:
         raise TypeError(f"expected a matrix, got the text {name}={matrix!r}; write it as rows of numbers.")
     if isinstance(matrix, sp.MatrixBase):
         return matrix.tolist()
+    if hasattr(matrix, "to_numpy"):  # a table with labels
+        matrix = matrix.to_numpy()
     if hasattr(matrix, "tolist"):
         matrix = matrix.tolist()
     if not isinstance(matrix, Sequence) or isinstance(matrix, str | bytes):
@@ -155,15 +245,20 @@ def _entry(value: Any, place: str) -> sp.Expr:
     """One entry as an exact, finite, real expression."""
     if isinstance(value, str | bytes):
         raise TypeError(f"expected a number or a sympy expression, got the text {place} = {value!r}.")
-    if isinstance(value, float | complex) or (isinstance(value, sp.Expr) and value.has(sp.Float)):
+    if isinstance(value, fmpq | fmpz):
+        value = sp.Rational(int(value.numerator), int(value.denominator))
+    if isinstance(value, Decimal) and value.is_finite():
+        value = Fraction(value)
+    is_rounded = isinstance(value, Complex) and not isinstance(value, RationalNumber | sp.Basic)
+    if is_rounded and not (abs(value) < float("inf")):
+        raise ValueError(f"expected finite entries, got {place} = {value}.")
+    if is_rounded or (isinstance(value, sp.Expr) and value.has(sp.Float)):
         raise ValueError(
             f"expected exact entries, got {place} = {value}; write sympy.Rational('0.1') for 0.1, or "
             "validate a floating-point array with numerics.covariance.validate_float_covariance."
         )
-    if isinstance(value, Fraction):
-        value = sp.Rational(value.numerator, value.denominator)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = sp.Integer(value)
+    if isinstance(value, RationalNumber) and not isinstance(value, bool | sp.Basic):
+        value = sp.Rational(int(value.numerator), int(value.denominator))
     if not isinstance(value, sp.Expr) or getattr(value, "is_Matrix", False) or not value.is_commutative:
         raise TypeError(f"expected a number or a scalar expression, got {place} = {value!r}, a {type(value).__name__}.")
     if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
@@ -205,6 +300,8 @@ def _negative_direction(value: sp.ImmutableDenseMatrix) -> list[fmpq] | None:
     """
     d = value.rows
     rest = [[fmpq(int(value[i, j].p), int(value[i, j].q)) for j in range(d)] for i in range(d)]
+    if d > _SMALL and _is_certainly_positive(rest):
+        return None
     basis = [[fmpq(int(i == j)) for j in range(d)] for i in range(d)]
     for k in range(d):
         pivot = rest[k][k]
@@ -222,6 +319,21 @@ def _negative_direction(value: sp.ImmutableDenseMatrix) -> list[fmpq] | None:
     return None
 
 
+def _is_certainly_positive(rows: list[list[fmpq]]) -> bool:
+    """Whether elimination in balls finds every pivot positive: fast, and never wrong when it says yes."""
+    d = len(rows)
+    size = max(max(abs(int(entry.p)), int(entry.q)).bit_length() for row in rows for entry in row)
+    with ctx.workprec(min(128 + 4 * size, 4096)):
+        rest = [[arb(entry) for entry in row] for row in rows]
+        for k in range(d):
+            if not rest[k][k] > 0:
+                return False
+            for i in range(k + 1, d):
+                factor = rest[i][k] / rest[k][k]
+                rest[i][k:] = [u - factor * v for u, v in zip(rest[i][k:], rest[k][k:], strict=True)]
+    return True
+
+
 def _refusal(
     value: sp.ImmutableDenseMatrix,
     name: str,
@@ -235,8 +347,10 @@ def _refusal(
         full[i] = entry
     shown = f"got {value}" if value.rows <= 6 else f"got a {value.rows} × {value.rows} matrix"
     direction = ", ".join(map(str, full)) if value.rows <= 12 else f"{', '.join(map(str, full[:12]))}, ..."
+    spectrum = _spectrum(part)
+    smallest = f"smallest eigenvalue {spectrum[0].str(6, radius=False)}, " if spectrum else ""
     return (
-        f"expected a positive semidefinite {name}, {shown}: x'*{name}*x = {(small.T * part * small)[0]} for "
+        f"expected a positive semidefinite {name}, {shown}: {smallest}x'*{name}*x = {(small.T * part * small)[0]} for "
         f"x = ({direction}); lower the covariances off the diagonal or raise the variances."
     )
 
@@ -261,9 +375,11 @@ def _determinant(part: sp.ImmutableDenseMatrix) -> sp.Expr:
 def _refuse_negative_minors(value: sp.ImmutableDenseMatrix, name: str, block: tuple[int, ...]) -> None:
     """Refuse a block with symbols if a principal minor is negative whatever the symbols are.
 
-    All minors are looked at up to size 5, those with up to two rows up to size 30, above that the variances.
+    All minors are looked at up to size 5 (8 without symbols), those with up to two rows up to size 30, above that
+    the variances.
     """
-    largest = len(block) if len(block) <= _MAX_SYMBOLIC else 2 if len(block) <= 30 else 1
+    most = _MAX_SYMBOLIC if value.extract(list(block), list(block)).free_symbols else _MAX_IRRATIONAL
+    largest = len(block) if len(block) <= most else 2 if len(block) <= 30 else 1
     for rows, minor in _minors(value, block, largest):
         if minor.is_negative and not reduces_to_zero(minor):
             which = f"{name}[{rows[0]}, {rows[0]}]" if len(rows) == 1 else f"its minor in rows {rows}"

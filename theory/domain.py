@@ -110,14 +110,15 @@ def _is_positive_semidefinite(rows: list[list[Fraction]]) -> bool:
 
 @dataclass(frozen=True)
 class Symmetric:
-    """A matrix parameter is its own transpose.
+    """A matrix parameter is its own transpose, or even a covariance.
 
-        A = Aᵀ
+        A = Aᵀ        with is_covariance also  uᵀ A u ≥ 0
 
     The matrices of a domain are not drawn as its numbers are; checks that know matrices ask `Domain.symmetric`.
 
     Args:
         matrix: a square matrix symbol.
+        is_covariance: whether it is positive semidefinite as well.
 
     Raises:
         TypeError: if it is no matrix symbol.
@@ -129,6 +130,7 @@ class Symmetric:
     """
 
     matrix: sp.MatrixSymbol
+    is_covariance: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.matrix, sp.MatrixSymbol):
@@ -137,19 +139,24 @@ class Symmetric:
             raise ValueError(f"expected a square matrix, got {self.matrix} of shape {self.matrix.shape}")
 
     def holds(self, point: Mapping) -> bool | None:
-        """Whether the matrix, if the point gives it, is symmetric."""
+        """Whether the matrix, if the point gives it, is symmetric, and semidefinite where it has to be."""
         value = point.get(self.matrix)
-        return True if value is None else bool(sp.Matrix(value) == sp.Matrix(value).T)
+        if value is None:
+            return True
+        if sp.Matrix(value) != sp.Matrix(value).T:
+            return False
+        return FeasibleGram(value).holds({}) if self.is_covariance else True
 
     def restrict(self, values: Mapping) -> Symmetric:
         """The same condition: numbers do not touch it."""
         return self
 
     def text(self) -> str:
-        return f"{self.matrix.name} symmetric"
+        return f"{self.matrix.name} {'a covariance' if self.is_covariance else 'symmetric'}"
 
     def latex(self) -> str:
-        return rf"{_latex(self.matrix)}^{{T}} = {_latex(self.matrix)}"
+        equation = rf"{_latex(self.matrix)}^{{T}} = {_latex(self.matrix)}"
+        return equation + (r" \succeq 0" if self.is_covariance else "")
 
 
 @dataclass(frozen=True)
@@ -233,6 +240,12 @@ class Domain:
     def symmetric(self) -> frozenset[sp.MatrixSymbol]:
         """The matrices that are symmetric by a condition."""
         return frozenset(condition.matrix for condition in self.conditions if isinstance(condition, Symmetric))
+
+    @property
+    def covariances(self) -> frozenset[sp.MatrixSymbol]:
+        """The matrices among the symmetric ones that are positive semidefinite by a condition."""
+        conditions = (c for c in self.conditions if isinstance(c, Symmetric) and c.is_covariance)
+        return frozenset(condition.matrix for condition in conditions)
 
     def interval(self, symbol: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
         """The two ends for a symbol.
@@ -365,11 +378,8 @@ class Domain:
         point: Point = {}
         for symbol, (low, high) in self.intervals:
             for _ in range(5):
-                value = (
-                    _generic_integer(low, high, rng)
-                    if symbol.is_integer
-                    else _generic_rational(*_usable_ends(symbol, low, high), rng)
-                )
+                ends = _usable_ends(symbol, low, high)
+                value = _generic_integer(*ends, rng) if symbol.is_integer else _generic_rational(*ends, rng)
                 if value not in point.values() and -value not in point.values():
                     break
             point[symbol] = value

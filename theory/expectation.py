@@ -23,6 +23,7 @@ import sympy as sp
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from .counting import representatives, token_sums
+from .decimals import exact_decimals
 from .gaussian import (
     Base,
     Form,
@@ -41,6 +42,7 @@ from .graph_expectation import graph_expectation
 from .graph_reading import matrix_shape
 from .reading import Monomial, degree, has_random_middle, is_random, linear, polynomial, random_sources, read
 from .special import NormalCDF
+from .statement import evaluate_expectations
 from .tilting import tilt, tilted_source, without_tilted
 from .token_functions import ENTRYWISE
 from .variables import (
@@ -179,6 +181,8 @@ def E(expr: Any, *, symmetric: Iterable[sp.Expr] = ()) -> sp.Expr:
     """
     if isinstance(expr, sp.MatrixBase):
         expr = expr.as_immutable()
+    if isinstance(expr, sp.Basic):
+        expr = evaluate_expectations(expr)
     if isinstance(expr, sp.Basic) and not is_random(expr) and matrix_shape(expr) is not None:
         return exact(expr)
     return Evaluation(symmetric=frozenset(symmetric)).value(expr)
@@ -768,7 +772,7 @@ def as_scalar(expr: Any) -> sp.Expr:
     if getattr(scalar, "is_Matrix", False):
         return _scalar_of_matrix(scalar)
     if scalar.has(sp.Float):
-        scalar = sp.nsimplify(scalar, rational=True)
+        scalar = exact_decimals(scalar)
     return scalar
 
 

@@ -107,9 +107,13 @@ class _Printer(LatexPrinter):
     def parenthesize(self, item: Any, *args: Any, **options: Any) -> str:
         if _is_closed(item):
             return self._print(item)
+        if _stands_in_front(item):
+            return rf"\left({self._print(item)}\right)"
         return str(super().parenthesize(item, *args, **options))
 
     def _needs_mul_brackets(self, expr: Any, first: bool = False, last: bool = False) -> bool:
+        if _stands_in_front(expr):
+            return not last
         return not _is_closed(expr) and bool(super()._needs_mul_brackets(expr, first=first, last=last))
 
     def _print_Heaviside(self, expr: Any, exp: str | None = None) -> str:
@@ -214,6 +218,11 @@ def _is_random_scalar(expr: Any) -> bool:
 def _is_closed(expr: Any) -> bool:
     """Whether it is an atom that prints itself, so that no bracket around it is ever needed."""
     return bool(getattr(expr, "is_Atom", False)) and hasattr(expr, "_latex")
+
+
+def _stands_in_front(expr: Any) -> bool:
+    """Whether it prints as an operator in front of what it acts on, as ∇ does: in a product it needs a bracket."""
+    return bool(getattr(expr, "prints_in_front", False))
 
 
 _SIZED_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_&\s]|.", re.DOTALL)
@@ -332,10 +341,21 @@ def _bracket(factor: Any, printer: _Printer) -> tuple[str, Any, str] | None:
         return None if base is None else (*base[:2], base[2] + f"^{{{_probe(factor.exp, printer)}}}")
     if isinstance(factor, sp.Function) and len(factor.args) == 1:
         return function_name(factor.func.__name__) + r"\Bigl(", factor.args[0], r"\Bigr)"
+    if _stands_in_front(factor):
+        return _bracket_behind(factor, printer)
     head, bracket, _ = _probe(factor, printer).partition(r"\left[")
     if bracket and isinstance(factor, sp.Expr) and r"\mathbb{E}" in head:  # a mean of something long
         return head + r"\Bigl[", factor.args[0], r"\Bigr]"
     return None
+
+
+def _bracket_behind(factor: Any, printer: _Printer) -> tuple[str, Any, str] | None:
+    """The bracket behind an operator: its own, or that of the mean it acts on."""
+    inside, text = factor.args[0], _probe(factor, printer)
+    if factor.is_bracketed:
+        return text.partition(r" \left(")[0] + r" \Bigl(", inside, r"\Bigr)"
+    mean = _bracket(inside, printer)
+    return None if mean is None else (text[: text.index(_probe(inside, printer))] + mean[0], *mean[1:])
 
 
 def _lines(expr: Any, printer: _Printer, width: int) -> list[str]:
@@ -463,28 +483,31 @@ def related(lhs: Any, relation: str, rhs: Any, width: int = LINE) -> str:
     return _aligned([*head, f"&{sign} {right[0]}", *(r"&\quad {}" + line for line in right[1:])])
 
 
-def chain(first: Any, steps: Iterable[tuple[Any, str]], width: int = LINE) -> str:
+def chain(first: Any, steps: Iterable[tuple[Any, ...]], width: int = LINE) -> str:
     r"""A chain of equalities, each with the reason for it: first = … = … = last.
 
     Args:
         first: the expression the chain starts from.
-        steps: pairs (next expression, reason), the reason a few words of text.
+        steps: pairs (next expression, reason), the reason a few words of text; or triples with the relation, one of
+            those of `related`, in the third place.
         width: rendered characters on a line, the reason included.
 
-    >>> x = sp.Symbol("x")
-    >>> print(chain((x + 1)**2, [(x**2 + 2*x + 1, "expand")]))
+    >>> x = sp.Symbol("x", real=True)
+    >>> print(chain((x + 1)**2, [(x**2 + 2*x + 1, "expand"), (2*x, "", ">")]))
     \begin{aligned}
     &\left(x + 1\right)^{2} \\
-    &= x^{2} + 2 x + 1 && \text{expand}
+    &= x^{2} + 2 x + 1 && \text{expand} \\
+    &> 2 x
     \end{aligned}
     """
     printer = _Printer()
     start = _lines(_exact(first), printer, width)
     lines = ["&" + start[0], *(r"&\quad {}" + line for line in start[1:])]
-    for expr, reason in steps:
+    for expr, reason, *relation in steps:
         note = rf" && \text{{{sentence_to_latex(reason)}}}" if reason else ""
+        sign = _RELATIONS[relation[0]] if relation else "="
         head, *rest = _lines(_exact(expr), printer, max(width - len(reason), width // 2))
-        lines += [f"&= {head}{note}", *(r"&\quad {}" + line for line in rest)]
+        lines += [f"&{sign} {head}{note}", *(r"&\quad {}" + line for line in rest)]
     return _aligned(lines)
 
 

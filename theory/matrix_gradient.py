@@ -131,7 +131,11 @@ def _forms(expr: sp.Expr, W: sp.MatrixSymbol) -> list[sp.Expr]:
         return []
     if isinstance(expr, FORMS):
         return [expr]
-    return list(dict.fromkeys(form for arg in expr.args for form in _forms(arg, W)))
+    forms = list(dict.fromkeys(form for arg in expr.args for form in _forms(arg, W)))
+    bound = next((i for i in getattr(expr, "bound_symbols", ()) if any(form.has(i) for form in forms)), None)
+    if bound is not None:  # a form for every index: the chain rule would lose the sum over it
+        raise NoClosedForm(f"no rule for the gradient of {expr} with respect to {W}: {bound} is summed over")
+    return forms
 
 
 @dataclass(frozen=True)

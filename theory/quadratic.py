@@ -3,7 +3,8 @@
     R(W) = c − 2 tr(B′W) + Σ tr(W′A_i W C_i),    ∇R = Σ_i A_i W C_i + … − 2B = 0
 
 With symbols the equation W C = B has the one solution B C⁻¹ where C is invertible, and it is the minimum where C is
-positive definite. With explicit matrices it is solved exactly over the rationals, whatever its form; what is flat
+positive definite. Positive definite matrices that all terms begin or end with are cancelled first: F A W G = F B G is
+solved by A⁻¹B. With explicit matrices it is solved exactly over the rationals, whatever its form; what is flat
 (entries that do not matter, a covariance without full rank) comes out as an affine set with its dimension.
 
 Definitions: `quadratic_stationary_points`, `known_symmetric`.
@@ -12,6 +13,7 @@ Definitions: `quadratic_stationary_points`, `known_symmetric`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import flint
 import sympy as sp
@@ -49,7 +51,7 @@ def quadratic_stationary_points(expr: sp.Expr, W: sp.MatrixSymbol, conditions: I
         conditions: what is known of other matrices, such as `sp.Q.positive_definite(C)`.
 
     Returns:
-        With symbols one point, B C⁻¹ or A⁻¹B, complete where C is invertible: the sentence says so. With explicit
+        With symbols one point, B C⁻¹ or A⁻¹B, complete where C or A is invertible: the sentence says so. With explicit
         matrices the one point, or the affine set with its dimension.
 
     Raises:
@@ -68,63 +70,113 @@ def quadratic_stationary_points(expr: sp.Expr, W: sp.MatrixSymbol, conditions: I
         plain = _explicit(expr, W, entries)
         return explicit_stationary_points(plain, entries, W)
     symmetric, definite = known_symmetric(expr, conditions)
-    gradient = matrix_gradient(expr, W, known=symmetric)
-    side, coefficient, constant, scale = _linear_form(sp.expand(gradient.doit()), W)
+    gradient = sp.expand(matrix_gradient(expr, W, known=symmetric).doit())
+    linear, free = _terms(gradient, W)
+    scale = _scale(linear)
+    is_definite = all(_is_definite(term, scale, definite) for term in linear)
+    side, coefficient, constant = _equation(*_cancelled(linear, free, definite), W, scale)
     inverse = sp.Inverse(coefficient) if coefficient != sp.Identity(coefficient.shape[0]) else coefficient
     solution = (constant * inverse if side == "right" else inverse * constant).doit()
-    what = f"{coefficient}"
-    is_definite = _is_definite(coefficient, definite)
     best = Nature.MINIMUM if scale.is_positive else Nature.MAXIMUM if scale.is_negative else Nature.UNKNOWN
-    if is_definite is None:
-        condition = f"where {what} is invertible; a {best} where it is positive definite"
+    if is_definite:
+        names = _definite_names(linear)
+        condition = f"{names} being positive definite" if names else "whatever the other matrices are"
     else:
-        condition = f"{what} being positive definite"
+        condition = f"where {coefficient} is invertible; a {best} where it is positive definite"
     nature = best if is_definite else Nature.UNKNOWN
     transposes = {sp.Transpose(matrix): matrix for matrix in symmetric}
-    value = expr.subs(W, solution).doit().xreplace(transposes).doit()
-    equation = f"{W}*{coefficient} = {constant}" if side == "right" else f"{coefficient}*{W} = {constant}"
+    value = (expr.subs(W, sp.ZeroMatrix(*W.shape)).doit() - _half_product(free, solution)).xreplace(transposes).doit()
+    equation = f"{W * coefficient if side == 'right' else coefficient * W} = {constant}"
     certificate = Certificate((), f"the linear equation {equation} has one solution", nature=nature, value=value)
     sentence = f"The gradient is linear in {W}: one stationary point, {condition}."
     return StationarySet((StationaryPoint(((W, solution),), certificate),), (), (), True, sentence)
 
 
-def _linear_form(gradient: sp.MatrixExpr, W: sp.MatrixSymbol) -> tuple[str, sp.MatrixExpr, sp.MatrixExpr, sp.Expr]:
-    """(side, C, B, s) with ∇R = s(W C − B) or s(C W − B), C without a number in front of its first term."""
-    right: list[sp.MatrixExpr] = []
-    left: list[sp.MatrixExpr] = []
-    free: list[sp.MatrixExpr] = []
-    plain = sp.Integer(0)
+@dataclass(frozen=True)
+class _Term:
+    """scalar · before · W · after; a term free of W has everything in `before`."""
+
+    scalar: sp.Expr
+    before: tuple[sp.MatrixExpr, ...]
+    after: tuple[sp.MatrixExpr, ...] = ()
+
+
+def _terms(gradient: sp.MatrixExpr, W: sp.MatrixSymbol) -> tuple[list[_Term], list[_Term]]:
+    """The terms of a gradient with W, and those without."""
+    linear: list[_Term] = []
+    free: list[_Term] = []
     for term in sp.MatAdd.make_args(gradient) if isinstance(gradient, sp.MatAdd) else (gradient,):
         scalar, factors = _factors(term)
         count = sum(factor.has(W) for factor in factors)
         if scalar.has(W) or count > 1 or any(f.has(W) and f != W for f in factors):
             raise NoClosedForm(f"expected a gradient that is linear in {W}, got the term {term}")
         if count == 0:
-            free.append(-term)
-            continue
-        i = factors.index(W)
-        before, after = factors[:i], factors[i + 1 :]
-        if before and after:
-            raise NoClosedForm(
-                f"no closed form for an equation with {W} between two matrices, as in {term}; give explicit matrices"
-            )
-        if before:
-            left.append(sp.MatMul(scalar, *before))
-        elif after:
-            right.append(sp.MatMul(scalar, *after))
+            free += [] if isinstance(term, sp.ZeroMatrix) else [_Term(-scalar, tuple(factors))]
         else:
-            plain += scalar
-    if left and right:
-        raise NoClosedForm(f"no closed form for an equation with {W} on both sides; give explicit matrices")
-    if not (left or right or plain != 0):
+            i = factors.index(W)
+            linear.append(_Term(scalar, tuple(factors[:i]), tuple(factors[i + 1 :])))
+    if not linear:
         raise NoClosedForm(f"expected a gradient that depends on {W}, got {gradient}")
-    side = "left" if left else "right"
-    size = W.shape[0] if left else W.shape[1]
-    terms = (left or right) + ([plain * sp.Identity(size)] if plain != 0 else [])
-    scale = _factors(terms[0])[0]
-    coefficient = sp.MatAdd(*(term / scale for term in terms)).doit()
-    constant = sp.MatAdd(*(term / scale for term in free)).doit() if free else sp.ZeroMatrix(*W.shape)
-    return side, coefficient, constant, scale
+    return linear, free
+
+
+def _cancelled(linear: list[_Term], free: list[_Term], definite: frozenset[sp.Expr]) -> tuple[list[_Term], list[_Term]]:
+    """The terms without the positive definite, hence invertible, factors that all of them begin or end with."""
+    while all(term.before for term in (*linear, *free)):
+        first = linear[0].before[0]
+        if first not in definite or any(term.before[0] != first for term in (*linear, *free)):
+            break
+        linear, free = ([replace(term, before=term.before[1:]) for term in terms] for terms in (linear, free))
+    while all(term.after for term in linear) and all(term.before for term in free):
+        last = linear[0].after[-1]
+        ends = [term.after[-1] for term in linear] + [term.before[-1] for term in free]
+        if last not in definite or any(end != last for end in ends):
+            break
+        linear = [replace(term, after=term.after[:-1]) for term in linear]
+        free = [replace(term, before=term.before[:-1]) for term in free]
+    return linear, free
+
+
+def _scale(linear: list[_Term]) -> sp.Expr:
+    """What the numbers before W have in common: everything up to rational factors, or a rational number."""
+    first = linear[0].scalar
+    if all((term.scalar / first).is_Rational for term in linear):
+        return first
+    content = sp.gcd_list([sp.expand(term.scalar).as_content_primitive()[0] for term in linear])
+    return -content if all(term.scalar.could_extract_minus_sign() for term in linear) else content
+
+
+def _equation(
+    linear: list[_Term], free: list[_Term], W: sp.MatrixSymbol, scale: sp.Expr
+) -> tuple[str, sp.MatrixExpr, sp.MatrixExpr]:
+    """(side, C, B) of the equation W C = B or C W = B."""
+    for term in linear:
+        if term.before and term.after:
+            raise NoClosedForm(
+                f"no closed form for an equation with {W} between two matrices, as in "
+                f"{_product(term.scalar, (*term.before, W, *term.after), W.shape[0])}; give explicit matrices, "
+                "or say which ones are positive definite"
+            )
+    if any(term.before for term in linear) and any(term.after for term in linear):
+        raise NoClosedForm(f"no closed form for an equation with {W} on both sides; give explicit matrices")
+    side = "left" if any(term.before for term in linear) else "right"
+    size = W.shape[0] if side == "left" else W.shape[1]
+    coefficient = sp.MatAdd(*(_product(t.scalar / scale, t.before + t.after, size) for t in linear)).doit()
+    terms = [_product(term.scalar / scale, term.before, W.shape[0]) for term in free]
+    return side, coefficient, sp.MatAdd(*terms).doit() if terms else sp.ZeroMatrix(*W.shape)
+
+
+def _product(scalar: sp.Expr, factors: tuple[sp.MatrixExpr, ...], size: sp.Expr) -> sp.MatrixExpr:
+    return sp.MatMul(scalar, *(factors or (sp.Identity(size),)))
+
+
+def _half_product(free: list[_Term], solution: sp.MatrixExpr) -> sp.Expr:
+    """½ tr(B′W): by Euler's formula for quadratic functions R(W) = R(0) − ½ tr(B′W) where ∇R(W) = 0."""
+    products = [
+        term.scalar / 2 * sp.Trace(solution * sp.Transpose(_product(sp.Integer(1), term.before, solution.shape[0])))
+        for term in free
+    ]
+    return sp.Add(*products)
 
 
 def _factors(term: sp.MatrixExpr) -> tuple[sp.Expr, list[sp.MatrixExpr]]:
@@ -134,14 +186,35 @@ def _factors(term: sp.MatrixExpr) -> tuple[sp.Expr, list[sp.MatrixExpr]]:
     return scalar, list(matrices)
 
 
-def _is_definite(coefficient: sp.MatrixExpr, definite: frozenset[sp.Expr]) -> bool | None:
-    """True when a sum of positive multiples of positive definite matrices; None when that is not known."""
-    for term in sp.MatAdd.make_args(coefficient) if isinstance(coefficient, sp.MatAdd) else (coefficient,):
-        scalar, factors = _factors(term)
-        good = len(factors) == 1 and (factors[0] in definite or isinstance(factors[0], sp.Identity))
-        if not (good and scalar.is_positive):
-            return None
-    return True
+def _definite_names(linear: list[_Term]) -> str:
+    """The matrices of the terms, in the order of the alphabet."""
+    factors = {factor for term in linear for factor in (*term.before, *term.after)}
+    return " and ".join(sorted(str(factor) for factor in factors if not isinstance(factor, sp.Identity)))
+
+
+def _is_definite(term: _Term, scale: sp.Expr, definite: frozenset[sp.Expr]) -> bool:
+    """Whether D ↦ tr(D′ · before · D · after)·scalar/scale is a positive definite form."""
+    sides_are = all(_is_definite_word(word, definite) for word in (term.before, term.after))
+    return sides_are and _is_positive(sp.expand(term.scalar / scale), definite)
+
+
+def _is_definite_word(word: tuple[sp.MatrixExpr, ...], definite: frozenset[sp.Expr]) -> bool:
+    """A palindrome of positive definite matrices, as ABA is; the empty word counts as the identity."""
+    return word == word[::-1] and all(factor in definite or isinstance(factor, sp.Identity) for factor in word)
+
+
+def _is_positive(scalar: sp.Expr, definite: frozenset[sp.Expr]) -> bool:
+    """Whether a number is positive, traces of products of two positive definite matrices being so."""
+    if isinstance(scalar, sp.Add):
+        parts = [part for part in scalar.args if not part.is_nonnegative]
+        return all(_is_positive(part, definite) for part in parts) and bool(parts or scalar.is_positive)
+    if isinstance(scalar, sp.Mul):
+        return all(_is_positive(part, definite) for part in scalar.args)
+    if isinstance(scalar, sp.Trace):
+        number, word = _factors(scalar.arg)
+        pair = len(word) <= 2 and all(factor in definite or isinstance(factor, sp.Identity) for factor in word)
+        return bool(number.is_positive) and (pair or _is_definite_word(tuple(word), definite))
+    return bool(scalar.is_positive)
 
 
 # --- explicit matrices ----------------------------------------------------------------------------

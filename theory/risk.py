@@ -18,10 +18,10 @@ import sympy as sp
 
 from .domain import Domain
 from .expectation import Evaluation
+from .gradient import derivative
 from .latex import related
 from .laws import Law
 from .layers import Layer
-from .matrix_gradient import matrix_gradient
 from .variables import Dot
 from .words import covariances
 
@@ -78,11 +78,11 @@ class Risk:
 
     @cached_property
     def _gradient(self) -> dict[sp.Expr, sp.Expr]:
-        return {parameter: _slope(self.expr, parameter, self.symmetric) for parameter in self.parameters}
+        return {parameter: derivative(self.expr, parameter, self.symmetric) for parameter in self.parameters}
 
     def hessian(self) -> sp.ImmutableDenseMatrix:
         """The matrix of second derivatives, in the order of the parameters."""
-        rows = [[_slope(slope, p, self.symmetric) for p in self.parameters] for slope in self._gradient.values()]
+        rows = [[derivative(slope, p, self.symmetric) for p in self.parameters] for slope in self._gradient.values()]
         return sp.ImmutableDenseMatrix(rows)
 
     def restrict(self, values: Mapping[sp.Expr, Any]) -> Risk:
@@ -145,16 +145,6 @@ def population_risk(
         parameters = tuple(named) or tuple(matrices) or tuple(sorted(_dots(expr), key=sp.default_sort_key))
     conditions = tuple(dict.fromkeys(evaluation.conditions))
     return Risk(expr, parameters, domain, source, conditions, covariances(sp.Tuple(tokens, target, prediction)))
-
-
-def _slope(expr: sp.Expr, parameter: sp.Expr, symmetric: frozenset[sp.Expr]) -> sp.Expr:
-    """The derivative in a parameter, taken as real so that |x| and Re f differentiate; the gradient in a matrix."""
-    if isinstance(parameter, sp.MatrixSymbol):
-        return matrix_gradient(expr, parameter, known=symmetric)
-    symbol = sp.Dummy("y", real=True)
-    if parameter.is_Symbol and parameter.is_real:
-        return expr.diff(parameter)
-    return expr.xreplace({parameter: symbol}).diff(symbol).xreplace({symbol: parameter})
 
 
 def _dots(expr: sp.Basic) -> set[Dot]:

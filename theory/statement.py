@@ -38,6 +38,7 @@ __all__ = [
     "StationaryCount",
     "equal",
     "evaluate_expectations",
+    "unevaluated",
 ]
 
 Pairs = tuple[tuple[sp.Symbol, sp.Basic], ...]
@@ -63,15 +64,29 @@ class Statement(ABC):
         """The statement with a function applied to each of its expressions."""
 
 
-def evaluate_expectations(expr: sp.Basic) -> sp.Basic:
-    """The expression with every unevaluated `Expectation` replaced by its closed form.
+UNEVALUATED = ("Expectation", "MatrixExpectation", "Gradient", "MatrixGradient")
+"""What stands in a statement for its closed form, by name: these classes are made further down."""
 
-    Only those nodes are touched: `doit` on the whole would also start sums and integrals.
+
+def evaluate_expectations(expr: sp.Basic) -> sp.Basic:
+    """The expression with every unevaluated `Expectation` and `Gradient` replaced by its closed form.
+
+    Only those nodes are touched, and each begins with what is inside it: `doit` on the whole would also start sums
+    and integrals.
     """
-    nodes = [
-        node for node in sp.preorder_traversal(expr) if type(node).__name__ in ("Expectation", "MatrixExpectation")
-    ]
-    return expr.xreplace({node: node.doit() for node in nodes}) if nodes else expr
+    closed = {node: node.doit() for node in unevaluated(expr)}
+    return expr.xreplace(closed) if closed else expr
+
+
+def unevaluated(expr: sp.Basic) -> list[sp.Basic]:
+    """The outermost means and gradients in an expression, each once."""
+    found: dict[sp.Basic, None] = {}
+    walk = sp.preorder_traversal(expr)
+    for node in walk:
+        if type(node).__name__ in UNEVALUATED:
+            found[node] = None
+            walk.skip()
+    return list(found)
 
 
 def _expression(side: Any, role: str) -> sp.Basic:
@@ -318,9 +333,7 @@ class Invariant(Statement):
     def identities(self) -> tuple[Identity, ...]:
         """The velocity across the manifold is zero on it: field_s = Σ_r ∂_r g_s · field_r on M."""
         field, on_manifold = dict(self.field), dict(self.manifold)
-        velocity = {
-            symbol: evaluate_expectations(expr).subs(on_manifold, simultaneous=True) for symbol, expr in field.items()
-        }
+        velocity = {symbol: evaluate_expectations(expr).xreplace(on_manifold) for symbol, expr in field.items()}
         return tuple(
             Identity(velocity[symbol], sp.Add(*(expr.diff(other) * velocity[other] for other in field)))
             for symbol, expr in self.manifold

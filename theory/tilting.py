@@ -170,8 +170,8 @@ def tilt(exponent: sp.Expr, source: sp.Expr, symmetric: frozenset[sp.Expr] = fro
     exponent = sp.expand(exponent)
     column = sp.Transpose(source) if isinstance(source, Row) else source
     d = column.shape[0]
-    quadratic, linear = _read(exponent, source, column, symmetric)
     mean, covariance = source.mean, source.covariance
+    quadratic, linear = _read(exponent, source, column, symmetric | {covariance})
     form = _sum(quadratic, (d, d))
     slope = _sum(linear, (d, 1))
     rest = exponent - _value(exponent, source)
@@ -211,7 +211,7 @@ def _read(
             matrix = _matrix_of(inside[0])
             if is_random(matrix):
                 raise NoClosedForm(f"no rule for the exponential of {exponent}, which is no quadratic form")
-            is_even = matrix in symmetric or isinstance(matrix, sp.Identity) or sp.Transpose(matrix).doit() == matrix
+            is_even = _transposed(matrix, symmetric) == matrix
             quadratic.append(outside * 2 * matrix if is_even else outside * (matrix + sp.Transpose(matrix)))
         elif len(inside) == 1:
             linear.append(sp.MatMul(outside, linear_part(inside[0], column)))
@@ -223,6 +223,14 @@ def _read(
         else:
             raise NoClosedForm(f"no rule for the exponential of {exponent}, which is no quadratic form")
     return quadratic, linear
+
+
+def _transposed(matrix: sp.Expr, symmetric: frozenset[sp.Expr]) -> sp.Expr:
+    """Aᵀ, where the transpose of a symmetric letter is that letter."""
+    letters = {
+        transpose: letter for letter in symmetric for transpose in (sp.Transpose(letter), sp.Transpose(letter).doit())
+    }
+    return sp.Transpose(matrix).doit().xreplace(letters)
 
 
 def _value(exponent: sp.Expr, source: sp.Expr) -> sp.Expr:
@@ -287,7 +295,8 @@ def _tilted(covariance: sp.Expr, form: sp.Expr) -> sp.Expr:
         S, W = pair
         complement = (sp.eye(S.rows) - S * W).applyfunc(sp.expand)
         return (complement.inv(method="ADJ") * S).applyfunc(sp.cancel).as_immutable()
-    return TiltedCovariance(covariance, form)
+    c = _scale(_complement(covariance, form))
+    return TiltedCovariance(covariance, form) if c is None else covariance / c
 
 
 def _normalizer(covariance: sp.Expr, form: sp.Expr) -> sp.Expr:
@@ -302,7 +311,9 @@ def _normalizer(covariance: sp.Expr, form: sp.Expr) -> sp.Expr:
     if pair is not None:
         S, W = pair
         return sp.cancel((sp.eye(S.rows) - S * W).det(method="berkowitz")) ** sp.Rational(-1, 2)
-    return sp.Determinant(_complement(covariance, form)) ** sp.Rational(-1, 2)
+    complement = _complement(covariance, form)
+    c = _scale(complement)
+    return sp.Determinant(complement) ** sp.Rational(-1, 2) if c is None else c ** (-d / 2)
 
 
 def _condition(covariance: sp.Expr, form: sp.Expr, exponent: sp.Expr) -> tuple[sp.Basic, ...]:
@@ -321,6 +332,8 @@ def _condition(covariance: sp.Expr, form: sp.Expr, exponent: sp.Expr) -> tuple[s
         S, W = pair
         # the spectrum is real, so it is positive exactly when its elementary symmetric functions are
         eigenvalues = elementary_symmetric((sp.eye(S.rows) - S * W).applyfunc(sp.expand))
+    elif (c := _scale(_complement(covariance, form))) is not None:
+        eigenvalues = [sp.expand(c)]
     elif _is_negative(form):
         return ()
     else:

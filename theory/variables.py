@@ -28,7 +28,8 @@ import sympy as sp
 from sympy.core.symbol import Str
 from sympy.matrices.expressions.matexpr import MatrixElement
 
-from .covariance import validate_covariance
+from .covariance import settle_measured_covariance, validate_covariance
+from .decimals import exact_decimals
 from .identity import reduces_to_zero
 
 __all__ = [
@@ -124,7 +125,8 @@ def gaussians(names: str, *, mean: Sequence[Any] | None = None, covariance: Any 
         names: names separated by blanks or commas.
         mean: one number or symbol a name; default zero.
         covariance: square, symmetric, positive semidefinite (singular allowed); default identity.
-            Floats are read as the decimals they print as.
+            Floats are read as the decimals they print as; what rounding explains (asymmetry and negative
+            eigenvalues up to 10·d·ε·‖Σ‖) is made good, see `theory.covariance.settle_measured_covariance`.
 
     Returns:
         One random symbol a name. Members of one call share their law; separate calls are independent.
@@ -151,8 +153,7 @@ def gaussians(names: str, *, mean: Sequence[Any] | None = None, covariance: Any 
     )
     if len(means) != len(parts):
         raise ValueError(f"expected {len(parts)} means for names={names!r}, got {len(means)}: mean={mean!r}")
-    cov = sp.eye(len(parts)) if covariance is None else _exact_matrix(covariance)
-    cov = validate_covariance(cov, name="covariance", size=len(parts)).applyfunc(sp.expand)
+    cov = _read_covariance(sp.eye(len(parts)) if covariance is None else covariance, len(parts)).applyfunc(sp.expand)
     for entry in (*means, *cov):
         _refuse_random(entry, "mean or covariance")
     family = GaussianFamily(
@@ -169,9 +170,7 @@ def _exact(entry: Any, name: str) -> sp.Expr:
     value = sp.sympify(entry, strict=True)
     if value.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
         raise ValueError(f"expected finite entries in {name}, got {entry!r}")
-    if value.has(sp.Float):
-        value = sp.nsimplify(value, rational=True)
-    return value
+    return exact_decimals(value)
 
 
 def _entries(given: Any, name: str) -> list[Any]:
@@ -182,12 +181,20 @@ def _entries(given: Any, name: str) -> list[Any]:
     return [entry[0] if isinstance(entry, (list, tuple)) and len(entry) == 1 else entry for entry in listed]
 
 
-def _exact_matrix(given: Any) -> Any:
-    """A matrix given by its entries with its floats read as decimals; anything else as it is."""
-    listed = given.tolist() if hasattr(given, "tolist") else given
+def _read_covariance(given: Any, size: int | None = None) -> sp.ImmutableDenseMatrix:
+    """A covariance given by its entries, floats read as the decimals they print as, up to what rounding explains."""
+    table = given.to_numpy() if hasattr(given, "to_numpy") else given
+    listed = table.tolist() if hasattr(table, "tolist") else table
     if not (isinstance(listed, (list, tuple)) and all(isinstance(row, (list, tuple)) for row in listed)):
-        return given
-    return [[_exact(entry, "covariance") for entry in row] for row in listed]
+        return validate_covariance(given, name="covariance", size=size)
+    entries = [entry for row in listed for entry in row]
+    if not any(isinstance(entry, float) or (isinstance(entry, sp.Expr) and entry.has(sp.Float)) for entry in entries):
+        return validate_covariance(listed, name="covariance", size=size)
+    exact = [
+        [_exact(entry, "covariance") if isinstance(entry, float | sp.Expr) else entry for entry in row]
+        for row in listed
+    ]
+    return settle_measured_covariance(exact, name="covariance", size=size)
 
 
 # --- vectors and tokens ------------------------------------------------------------------
@@ -224,11 +231,33 @@ def _random_classes() -> tuple[type, ...]:
 
 def _law_part(part: Any) -> sp.Basic:
     """A mean or covariance as given, explicit entries as an exact matrix."""
+    if isinstance(part, sp.Tuple):
+        return part
     listed = part.tolist() if type(part).__module__ == "numpy" else part
     if isinstance(listed, (list, tuple)):
         rows = [row if isinstance(row, (list, tuple)) else [row] for row in listed]
         return sp.ImmutableDenseMatrix([[_exact(entry, "the law") for entry in row] for row in rows])
-    return sp.sympify(listed, strict=True)
+    return _expression(listed, "a matrix or a number in the law")
+
+
+def _expression(given: Any, wanted: str) -> sp.Expr:
+    """What is given as a sympy expression, if it is one or a number; never text or a container."""
+    if not isinstance(given, str | bytes | dict | set | frozenset):
+        try:
+            value = sp.sympify(given, strict=True)
+        except (sp.SympifyError, TypeError):
+            value = None
+        if isinstance(value, sp.Expr):
+            return value
+    kind = "the text" if isinstance(given, str | bytes) else f"{type(given).__name__}"
+    raise TypeError(f"expected {wanted}, got {kind} {given!r}")
+
+
+def _is_table(given: Any) -> bool:
+    """Whether something is a matrix by its entries, and no expression."""
+    if isinstance(given, (list, tuple, sp.MatrixBase)) or hasattr(given, "to_numpy"):
+        return True
+    return hasattr(given, "__array__") and not isinstance(given, sp.Basic) and getattr(given, "ndim", 2) > 0
 
 
 def _check_mean(mean: Any, d: sp.Expr) -> sp.Expr:
@@ -246,12 +275,9 @@ def _check_mean(mean: Any, d: sp.Expr) -> sp.Expr:
 def _check_covariance(covariance: Any, d: sp.Expr) -> sp.Expr:
     if covariance is None:
         return sp.Identity(d)
-    if isinstance(covariance, (list, tuple, sp.MatrixBase)) or type(covariance).__module__ == "numpy":
-        size = int(d) if d.is_Integer else None
-        return validate_covariance(_exact_matrix(covariance), name="covariance", size=size)
-    if isinstance(covariance, str):
-        raise TypeError(f"expected a matrix or a number as covariance, got the text {covariance!r}")
-    value = sp.sympify(covariance, strict=True)
+    if _is_table(covariance):
+        return _read_covariance(covariance, int(d) if d.is_Integer else None)
+    value = _expression(covariance, "a matrix or a number as covariance")
     _refuse_random(value, "covariance")
     if not getattr(value, "is_Matrix", False):
         if value.is_real is False:
@@ -410,7 +436,8 @@ class TokenGroup(sp.Basic):
             raise TypeError(f"expected a location such as Latent('J', L) or a row number for at, got at={at!r}")
         if place and count != 1:
             raise ValueError(f"expected size=1 for a group placed at a latent location, got size={size}, at={at}")
-        parts = (sp.Tuple() if part is None else part for part in (mean, covariance))
+        measured = _read_covariance(covariance) if _is_table(covariance) else covariance
+        parts = (sp.Tuple() if part is None else part for part in (mean, measured))
         return super().__new__(cls, count, *(_law_part(part) for part in parts), place)
 
     @property

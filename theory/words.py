@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import sympy as sp
 from sympy.matrices.expressions.matexpr import MatrixElement
 
+from .decimals import exact_decimals
 from .gaussian import NoClosedForm
 from .reading import is_random
 from .variables import Dot, GaussianVector, MixtureMatrix, Row, TokenMatrix, dot
@@ -447,7 +448,7 @@ def least_rotation(word: str, flips: Mapping[int, int]) -> str:
 
 def exact(expr: sp.Basic) -> sp.Basic:
     """The expression with decimals as the rationals they denote."""
-    return expr.xreplace({number: sp.nsimplify(number, rational=True) for number in expr.atoms(sp.Float)})
+    return exact_decimals(expr)
 
 
 def _times(first: Polynomial, second: Polynomial) -> Polynomial:

@@ -18,6 +18,7 @@ from typing import Any
 import sympy as sp
 
 from theory.expectation import Expectation
+from theory.gradient import Gradient
 from theory.integral import GaussianIntegral
 from theory.variables import RandomRows, dot
 
@@ -50,7 +51,9 @@ def shape_of(value: Any) -> tuple[Any, Any] | None:
 
 def _what(node: Node) -> str:
     name = getattr(node.value, "name", getattr(node.value, "__name__", "")) if node.kind in ("call", "apply") else ""
-    return str(name) or {"pow": "a power", "mul": "a product", "add": "a sum"}.get(node.kind, f"a {node.kind}")
+    return str(name) or {"pow": "a power", "mul": "a product", "add": "a sum", "grad": "a gradient"}.get(
+        node.kind, f"a {node.kind}"
+    )
 
 
 def _one_line(error: Exception) -> str:
@@ -260,14 +263,14 @@ def _power(node: Node, grow: Grower) -> Any:
 
 
 def _matrix_power(base: Any, shape: tuple[Any, Any], exponent: Any, node: Node, grow: Grower) -> Any:
-    if not exponent.is_Integer or exponent < -1 or exponent == 0:
-        raise grow.refuse(f"expected 1, 2, ... or -1 as the power of a matrix, got {exponent}", node.at)
+    if not exponent.is_Integer or exponent == 0:
+        raise grow.refuse(f"expected 1, 2, ... or -1, -2, ... as the power of a matrix, got {exponent}", node.at)
     if not _same(*shape):
         raise grow.refuse(f"expected a square matrix under a power, got {_kind(base)}", node.at)
     if exponent == -1:
         return _inverse_of(base)
     if isinstance(base, sp.MatrixBase):
-        grow.spend(int(exponent), node.at)
+        grow.spend(abs(int(exponent)), node.at)
         return (base**exponent).as_immutable()
     return sp.MatPow(base, exponent)
 
@@ -464,6 +467,13 @@ def _mean(node: Node, grow: Grower) -> Any:
     return Expectation(build(node.parts[0], grow))
 
 
+def _gradient(node: Node, grow: Grower) -> Any:
+    function, parameter = node.parts
+    if parameter.kind != "name":
+        raise grow.refuse("expected a declared name to differentiate by", parameter.at)
+    return Gradient(_scalar(function, grow, "in a gradient"), parameter.value)
+
+
 def _integral(node: Node, grow: Grower) -> Any:
     return GaussianIntegral(_scalar(node.parts[0], grow, "in a mean"), node.value)
 
@@ -501,6 +511,7 @@ _BUILD: dict[str, Callable[[Node, Grower], Any]] = {
     "matrix": _rows,
     "index": _index,
     "mean": _mean,
+    "grad": _gradient,
     "integral": _integral,
     "sum": _summation,
 }

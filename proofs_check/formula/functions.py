@@ -4,6 +4,7 @@
     Phi(x)        \\Phi(x)                       the standard normal distribution function
     Phi2(h, k, rho)   \\Phi_{2}(h, k; \\rho)      the bivariate one
     OwenT(h, a)   \\operatorname{T}(h, a)        Owen's T
+    SoftmaxMoment(n, q, 2, 3)   \\operatorname{P}(n, q, 2, 3)   moments of softmax weights
 
 `growth` bounds the magnitude of a value at a constant argument, which is what keeps towers of
 exponentials from being built (`limits`).
@@ -17,6 +18,7 @@ from typing import Any
 
 import sympy as sp
 
+from theory.softmax_moments import SoftmaxMoment
 from theory.special import BivariateNormalCDF, NormalCDF, OwenT
 
 __all__ = ["BY_COMMAND", "BY_NAME", "BY_TYPE", "Function"]
@@ -101,6 +103,7 @@ _TABLE = (
     Function("Phi", NormalCDF, other=("NormalCDF",)),
     Function("Phi2", BivariateNormalCDF, 3, 3, compares=True, other=("BivariateNormalCDF",)),
     Function("OwenT", OwenT, 2, 2, compares=True, commands=("T",)),
+    Function("SoftmaxMoment", SoftmaxMoment, 3, MANY, compares=True, commands=("P",)),
 )
 
 BY_NAME: dict[str, Function] = {name: function for function in _TABLE for name in (function.name, *function.other)}

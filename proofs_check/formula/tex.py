@@ -13,6 +13,7 @@ Names are looked up by their look: k^{\star}, k^\star and k^* are one. Also read
     \arcsin, \operatorname{asin}, \ln, \operatorname{sgn}      \exp(x) for e^{x}
     \mathbb{E}[f], \mathbb E[f], \operatorname{E}[f]           \langle u, v\rangle, \left\langle u, v\right\rangle
     \lVert x\rVert, \|x\|, \left\|x\right\|                    |x|, \lvert x\rvert, \left|x\right| (of a matrix: det)
+    \nabla_{k} \left(f\right), \nabla_k(f), \nabla_k \mathbb{E}[f]  the gradient, in what stands below the nabla
     \operatorname{tr}, \mathrm{tr}, \det, \mathbb{I}_{d}       x^\top A x, which is a scalar
     A \circ B, A \odot B, A^{\circ 2}, \mathbf{1}_{n,d}        \operatorname{diag}(A), \operatorname{Diag}(A)
     \le \leq \leqslant, \ge \geq, \geqslant                    \, \; \: \! \quad \left \right \bigl \Bigr: no meaning
@@ -550,6 +551,22 @@ class LatexReader:
             return self.grow.other("integral", tuple(variables), inside, at)
         return self.grow.other("mean", None, inside, at)
 
+    def _gradient(self) -> Node:
+        r"""\nabla_{k} \left(f\right), \nabla_k \mathbb{E}[f]: the next factor, and nothing that could belong to it."""
+        at = self.cursor.advance().at
+        self.cursor.expect("_", r"after \nabla, with what to differentiate by")
+        if self.cursor.accept("{"):
+            parameter = self._plain_name()
+            self.cursor.expect("}", r"after the name below \nabla")
+        else:
+            parameter = self._name(only=True)
+        parts = self._arguments(r"\nabla")
+        if len(parts) != 1:
+            raise self.cursor.refuse(rf"expected one argument of \nabla, got {len(parts)}", at)
+        if self.cursor.token.kind in ("^", "'"):
+            raise self.cursor.refuse(r"expected brackets: \nabla_k (f)^2 could be \nabla_k (f^2) or (\nabla_k f)^2")
+        return self.grow.structure("grad", [parts[0], parameter], at)
+
     def _standard_normal(self) -> None:
         wanted = [r"\sim", r"\mathcal", "{", "N", "}", "(", "0", ",", "1", ")"]
         for text in wanted:
@@ -720,6 +737,7 @@ _HANDLERS = {
     r"\mathbb": LatexReader._blackboard,
     r"\mathbf": LatexReader._filled,
     r"\sum": LatexReader._summation,
+    r"\nabla": LatexReader._gradient,
 }
 
 

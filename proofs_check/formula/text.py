@@ -10,6 +10,7 @@ r"""The grammar of formulas as text.
     functions    those of `formula.functions`, and
       tr(A)  det(A)  inv(A)  dot(u, v)  quad(x, A)  norm(x)  mean(f) for E[f]
       identity(d)  ones(n, d)  zeros(n, d)  hadamard(A, B)  diag(A), a vector  Diag(A), Diag(v)
+      grad(f, k)                            the gradient of a scalar in a number, a vector or a matrix
       sum(l, 0, L - 1, f)                   l is bound; it need not be declared
       gaussian_integral(t, f)               the mean of f(t), t standard normal; t is bound
       matrix((a, b), (c, d))                rows
@@ -49,7 +50,7 @@ _TOKEN = re.compile(
 RELATIONS = ("=", "<", "<=", ">", ">=")
 STRUCTURES = {  # name: how many arguments
     "tr": 1, "det": 1, "inv": 1, "diag": 1, "Diag": 1, "norm": 1, "identity": 1, "mean": 1, "dot": 2, "quad": 2,
-    "hadamard": 2, "ones": 2, "zeros": 2,
+    "grad": 2, "hadamard": 2, "ones": 2, "zeros": 2,
 }  # fmt: skip
 BINDERS = ("sum", "gaussian_integral")
 ROWS = "matrix"

@@ -297,7 +297,7 @@ class Grower:
 
 
 _MATRICES = frozenset(
-    """transpose inv hadamard hadamard-power identity matrix tuple ones zeros diag Diag mean""".split()
+    """transpose inv hadamard hadamard-power identity matrix tuple ones zeros diag Diag mean grad""".split()
 )
 
 

@@ -8,19 +8,32 @@ every process: larger numbers it also takes from the constants of whatever modul
 
 from .numbers import rationals, reals  # isort: skip
 from .directions import cayley_rotations, orthonormal_frames, unit_vectors, vectors  # isort: skip
-from .covariances import covariances  # isort: skip
-from .models import draw_examples, models  # isort: skip
+from .covariances import covariances, degenerate_covariances, near_singular_covariances  # isort: skip
 from .points import points  # isort: skip
+from .overlaps import gram_matrices, overlaps  # isort: skip
+from .laws import mask_laws, masks, mixtures, probabilities, prompts  # isort: skip
+from .models import draw_examples, models  # isort: skip
+from .profiles import register_profiles  # isort: skip
 
 __all__ = [
     "cayley_rotations",
     "covariances",
+    "degenerate_covariances",
     "draw_examples",
+    "gram_matrices",
+    "mask_laws",
+    "masks",
+    "mixtures",
     "models",
+    "near_singular_covariances",
     "orthonormal_frames",
+    "overlaps",
     "points",
+    "probabilities",
+    "prompts",
     "rationals",
     "reals",
+    "register_profiles",
     "unit_vectors",
     "vectors",
 ]

@@ -6,6 +6,7 @@ covariances(d, ...)    Q diag(spectrum) Qᵀ, Q a Cayley rotation: rational, wit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import sympy as sp
@@ -15,7 +16,7 @@ from hypothesis.strategies import SearchStrategy
 from .directions import cayley_rotations
 from .numbers import exact_fraction
 
-__all__ = ["covariances"]
+__all__ = ["covariances", "degenerate_covariances", "near_singular_covariances"]
 
 
 def covariances(
@@ -59,3 +60,43 @@ def covariances(
         cayley_rotations(d),
         eigenvalues,
     )
+
+
+def near_singular_covariances(d: int, condition: Any = 10**12) -> SearchStrategy[sp.ImmutableMatrix]:
+    """Covariances that are positive definite, but only just: λ_max = 1 and λ_min = 1/condition, exactly.
+
+    Args:
+        d: dimension, at least 2.
+        condition: the condition number λ_max/λ_min, larger than 1.
+
+    Raises:
+        ValueError: for d < 2 or a condition number up to 1.
+
+    >>> from hypothesis import find
+    >>> find(near_singular_covariances(2, 10**6), lambda S: S[0, 1] != 0).det()
+    1/1000000
+    """
+    ratio = exact_fraction(condition, "condition")
+    if not (isinstance(d, int) and d >= 2):
+        raise ValueError(f"expected a whole number d >= 2, got d={d}")
+    if ratio <= 1:
+        raise ValueError(f"expected a condition number larger than 1, got condition={condition}")
+    smallest = 1 / ratio
+    # Between the two, 1 and 1/condition again, and one in the middle.
+    between = st.lists(st.sampled_from([Fraction(1), smallest, (1 + smallest) / 2]), min_size=d - 2, max_size=d - 2)
+    return between.flatmap(lambda middle: covariances(d, spectrum=[1, *middle, smallest]))
+
+
+def degenerate_covariances(d: int) -> SearchStrategy[sp.ImmutableMatrix]:
+    """Covariances of laws that live on a subspace: singular, of any rank below d. They shrink to the zero matrix.
+
+    Raises:
+        ValueError: if d < 1.
+
+    >>> from hypothesis import find
+    >>> find(degenerate_covariances(2), lambda S: S[0, 1] != 0).det()
+    0
+    """
+    if not (isinstance(d, int) and d >= 1):
+        raise ValueError(f"expected a whole number d >= 1, got d={d}")
+    return st.integers(0, d - 1).flatmap(lambda rank: covariances(d, rank=rank))

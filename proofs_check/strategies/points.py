@@ -120,6 +120,8 @@ def _simplest_between(interval: Interval) -> Fraction | None:
     """The rational of smallest denominator and numerator in an interval, by the Stern-Brocot tree; None if empty."""
     if interval.holds(Fraction(0)):
         return Fraction(0)
+    if interval.width is not None and interval.width <= 0:
+        return interval.low if interval.low is not None and interval.holds(interval.low) else None
     if interval.low is None or (interval.high is not None and interval.high <= 0):  # mirrored to the right of zero
         low = None if interval.high is None else -interval.high
         high = None if interval.low is None else -interval.low
@@ -131,8 +133,8 @@ def _simplest_between(interval: Interval) -> Fraction | None:
     whole = math.floor(interval.low) + (interval.low.denominator != 1 or interval.open_low)
     if interval.holds(Fraction(whole)):
         return Fraction(whole)
-    if interval.integer or (interval.width is not None and interval.width <= 0):
-        return interval.low if interval.holds(interval.low) else None
+    if interval.integer:
+        return None
     base = math.floor(interval.low)
     rest, high = interval.low - base, None if interval.high is None else interval.high - base
     if high is None:
@@ -181,6 +183,7 @@ def _spread(interval: Interval, part: Fraction) -> Iterator[Fraction]:
         yield from (3 * part, -3 * part)
 
 
+@lru_cache(maxsize=4096)
 def _on_the_way(interval: Interval, x: Fraction) -> tuple[Fraction, ...]:
     """From the simplest rationals of an interval to x, which comes last: at most 33.
 

@@ -475,7 +475,13 @@ def tilted_moments():
 
 
 @claim(
-    on=where(s, t, r, q, conditions=(*NONSINGULAR, 2 * q * s * t < 1, 4 * q * r < 1)),
+    on=where(
+        s,
+        t,
+        r,
+        q,
+        conditions=(*NONSINGULAR, 2 * q * s * t < 1, 4 * q * r < 1, q * r > -1, (1 + q * r) ** 2 > q**2 * s * t),
+    ),
     by=PLANE,
     source="elementary: completing the square",
 )

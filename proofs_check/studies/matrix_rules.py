@@ -32,17 +32,18 @@ from theory import (
     Expectation,
     GaussianMatrix,
     GaussianVector,
+    Gradient,
     Labels,
     Latent,
     Mask,
     MixtureMatrix,
+    Symmetric,
     TokenGroup,
     Tokens,
     derive,
     dot,
     equal,
     gaussians,
-    matrix_gradient,
     quad,
 )
 from theory.wick import wick, word_polynomial
@@ -71,6 +72,7 @@ D = sp.DiagonalMatrix(S)
 W = X.T * X
 
 EVERYWHERE = Domain({})
+COVARIANCE = Domain({}, (Symmetric(S, is_covariance=True),))
 PROBABILITY = Domain({p: (sp.Rational(1, 10), sp.Rational(9, 10))})
 RATE = Domain({rho: (sp.Rational(1, 10), sp.Rational(9, 10))})
 
@@ -221,14 +223,33 @@ def three_independent_matrices():
 # --- gradients -------------------------------------------------------------------------------
 
 
-@claim(on=EVERYWHERE, by=[SymbolicIdentity()], source="elementary")
+@claim(on=COVARIANCE, by=VECTORS, source="elementary")
 def gradient_of_traces():
     """∇_U [tr UΣUᵀV + tr(U ∘ A) + 1ᵀ(U ∘ U ∘ A)1] = VUΣ + VᵀUΣ + Diag(A) + 2 U ∘ A, for a general U."""
     f = tr(U * S * U.T * V) + tr(had(U, A)) + dot(one_d, had(U, U, A) * one_d)
-    known = frozenset({S})
-    expected = V * U * S + V.T * U * S + sp.DiagonalMatrix(A) + 2 * had(U, A)
-    gradient = matrix_gradient(f, U, known=known)
-    return equal(tr(B * gradient), tr(B * expected))
+    return equal(Gradient(f, U), V * U * S + V.T * U * S + sp.DiagonalMatrix(A) + 2 * had(U, A))
+
+
+@claim(on=EVERYWHERE, by=(Entrywise([{d: 2}], draws=1), SymbolicIdentity()), source="elementary")
+def gradient_of_an_inverse_and_a_determinant():
+    """∇_U [tr U⁻¹A + det U] = −(U⁻¹AU⁻¹)ᵀ + det(U) U⁻ᵀ."""
+    inverse = sp.Inverse(U)
+    expected = -(inverse * A * inverse).T + sp.MatMul(sp.Determinant(U), inverse.T)
+    return equal(Gradient(tr(inverse * A) + sp.Determinant(U), U), expected)
+
+
+@claim(on=Domain({s: (0, sp.oo)}), by=VECTORS, source="elementary: the derivative of a resolvent")
+def derivative_of_a_resolvent():
+    """∂_s [s tr RB] = tr RB − s tr RRB for the resolvent R = (A + s I)⁻¹."""
+    R = sp.Inverse(A + s * I(d))
+    return equal(Gradient(s * tr(R * B), s), tr(R * B) - s * tr(R * R * B))
+
+
+@claim(on=EVERYWHERE, by=VECTORS, source="Isserlis (1918); Stein (1981)")
+def gradient_of_a_mean():
+    """∇_k E (xᵀAx) ⟨x, k⟩² = 2 tr(AΣ) Σk + 2 Σ(A + Aᵀ)Σk."""
+    mean = Expectation(quad(x, A) * dot(x, k) ** 2)
+    return equal(Gradient(mean, k), 2 * tr(A * S) * S * k + 2 * S * (A + A.T) * S * k)
 
 
 # --- mixtures and labels ---------------------------------------------------------------------
