@@ -8,11 +8,12 @@ domain says so.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
 import sympy as sp
+from sympy.matrices.expressions.diagonal import DiagonalMatrix, DiagonalOf
 
 from theory.domain import Domain
 from theory.statement import Statement
@@ -112,6 +113,10 @@ def with_values(expr: sp.Basic, values: Mapping[Any, Any]) -> sp.Basic:
     >>> A = sp.MatrixSymbol("A", d, d)
     >>> with_values(d + sp.Trace(A), {d: 2, A: sp.Matrix([[1, 2], [3, 4]])})
     7
+    >>> with_values(sp.HadamardProduct(A, A) - sp.DiagonalMatrix(A.T * A), {d: 2, A: sp.Matrix([[1, 2], [3, 4]])})
+    Matrix([
+    [-9,  4],
+    [ 9, -4]])
     """
     numbers = {symbol: sp.sympify(value, strict=True) for symbol, value in values.items() if symbol.is_commutative}
     matrices = {
@@ -123,4 +128,30 @@ def with_values(expr: sp.Basic, values: Mapping[Any, Any]) -> sp.Basic:
     for node in sized.atoms(sp.Identity, sp.ZeroMatrix, sp.OneMatrix):
         if all(side.is_Integer for side in node.shape):
             matrices[node] = node.as_explicit()
-    return sized.xreplace(matrices).doit()
+    return _rebuilt(sized, matrices).doit()
+
+
+def _rebuilt(expr: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
+    """The expression with matrices replaced; what is made entry by entry becomes explicit on the way up.
+
+    sympy's own nodes for diagonals and products entry by entry do not accept explicit matrices.
+    """
+    if expr in values or not expr.args or isinstance(expr, sp.MatrixBase):
+        return values.get(expr, expr)
+    args = [_rebuilt(arg, values) for arg in expr.args]
+    if all(isinstance(arg, sp.MatrixBase) for arg in args[:1]):
+        explicit = _ENTRY_BY_ENTRY.get(type(expr))
+        if explicit is not None and all(isinstance(arg, sp.MatrixBase) or not arg.args for arg in args):
+            return sp.ImmutableMatrix(explicit(*args))
+    made = expr if tuple(args) == expr.args else expr.func(*args)
+    return made.doit() if isinstance(made, _ALGEBRA) and any(isinstance(arg, sp.MatrixBase) for arg in args) else made
+
+
+_ALGEBRA = (sp.MatMul, sp.MatAdd, sp.MatPow, sp.Inverse, sp.Transpose)
+_ENTRY_BY_ENTRY: dict[type, Callable[..., sp.Matrix]] = {
+    DiagonalOf: lambda A: sp.Matrix(list(A.diagonal())),
+    DiagonalMatrix: lambda A: sp.diag(*A.diagonal()),
+    sp.DiagMatrix: lambda v: sp.diag(*v),
+    sp.HadamardProduct: lambda *factors: sp.Matrix(*factors[0].shape, [sp.Mul(*each) for each in zip(*factors)]),
+    sp.HadamardPower: lambda A, power: A.applyfunc(lambda entry: entry**power),
+}

@@ -143,6 +143,7 @@ def test_there_is_a_notebook_for_every_script() -> None:
         "clustering",
         "derivation_by_hand",
         "descent",
+        "imputation",
         "own_model",
         "published_lemma",
         "single_location",
