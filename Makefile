@@ -30,7 +30,7 @@ help:
 verify: $(VENV)/ready
 	@mkdir -p out
 	@$(BIN)/proofs-check latex -o out/formulas.tex
-	@$(BIN)/proofs-check verify --json out/verdicts.json
+	@$(BIN)/proofs-check verify --workers $(WORKERS) --json out/verdicts.json
 
 test: $(VENV)/ready-test lint
 	@$(BIN)/pytest -n $(WORKERS) -q -m "not ($(HEAVY))"
