@@ -460,3 +460,12 @@ def test_hostile_latex_is_refused_at_once(tex):
             reading = read(tex, WORDS, latex=True, statement=statement)
             assert reading.work <= WORK * (len(tex) + 1)
     assert time.perf_counter() - start < 5, "a hang, not a slow machine"
+
+
+@pytest.mark.parametrize("name, printed", [("X", "X_{l}"), ("X_k", "{X_{k}}_{l}")])
+def test_a_token_has_one_subscript_even_if_its_prompt_has_one(name, printed):
+    """TeX refuses X_{k}_{l}."""
+    tokens, l = GaussianMatrix(name, n, d), sp.Symbol("l", integer=True)
+    token = dot(tokens[l, :], sp.MatrixSymbol("k", d, 1))
+    assert to_latex(token) == rf"\left\langle k, {printed}\right\rangle"
+    assert read_latex(to_latex(token), names_of(token)) == token

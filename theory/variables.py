@@ -630,7 +630,12 @@ class Row(sp.MatrixExpr):
         return f"{self.matrix.name}[{printer._print(self.index)}, :]"
 
     def _latex(self, printer: Any) -> str:
-        return f"{printer._print(sp.Symbol(self.matrix.name))}_{{{printer._print(self.index)}}}"
+        name = printer._print(sp.Symbol(self.matrix.name))
+        return (
+            f"{{{name}}}_{{{printer._print(self.index)}}}"
+            if "_" in name
+            else f"{name}_{{{printer._print(self.index)}}}"
+        )
 
 
 # --- mixtures and masks ------------------------------------------------------------------
