@@ -631,11 +631,9 @@ class Row(sp.MatrixExpr):
 
     def _latex(self, printer: Any) -> str:
         name = printer._print(sp.Symbol(self.matrix.name))
-        return (
-            f"{{{name}}}_{{{printer._print(self.index)}}}"
-            if "_" in name
-            else f"{name}_{{{printer._print(self.index)}}}"
-        )
+        if "_" in name:  # TeX refuses two subscripts, and takes the braces off a single accent with its subscript
+            name = f"{{{{}}{name}}}" if name.startswith("\\") else f"{{{name}}}"
+        return f"{name}_{{{printer._print(self.index)}}}"
 
 
 # --- mixtures and masks ------------------------------------------------------------------
