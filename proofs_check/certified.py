@@ -140,8 +140,9 @@ class CertifiedNumerics(Check):
     def _compare(self, lhs: sp.Expr, rhs: sp.Expr, point: Point, note: str = "") -> Witness | str:
         """A witness if the balls of the two sides are disjoint, an empty text if they agree to the digits."""
         reason = ""
+        written = _digits_written(lhs, rhs)
         for refinement in REFINEMENTS:
-            digits = refinement * (self.digits + GUARD_DIGITS)
+            digits = min(refinement * (self.digits + GUARD_DIGITS) + written, MOST_DIGITS)
             try:
                 left, right = _real_or_not(lhs, point, digits), _real_or_not(rhs, point, digits)
             except UNABLE as error:
@@ -153,7 +154,7 @@ class CertifiedNumerics(Check):
                 continue
             if not left.overlaps(right):
                 script = ball_script(lhs, rhs, point, digits)
-                return Witness(point, *told_apart(left, right, self.digits), note, script)
+                return Witness(point, *told_apart(left, right, digits), note, script)
             accuracy = self._accuracy(left, right, digits)
             if accuracy == "relative" or (accuracy == "absolute" and refinement > 1):
                 return ""
@@ -223,6 +224,13 @@ def _enclosed(expr: sp.Expr, point: Point, digits: int) -> arb:
     needed = expr.free_symbols
     own = {symbol: value for symbol, value in point.items() if symbol in needed}
     return ball(expr, own, min(digits, MOST_DIGITS))
+
+
+def _digits_written(*sides: sp.Expr) -> int:
+    """Digits of the longest rational in the sides beyond an ordinary one: a term of 10⁻⁶⁰ is not seen with fewer."""
+    numbers = [number for side in sides for number in side.atoms(sp.Rational)]
+    longest = max((len(str(max(abs(number.p), number.q))) for number in numbers), default=0)
+    return longest if longest > GUARD_DIGITS else 0
 
 
 def _real_or_not(expr: sp.Expr, point: Point, digits: int) -> arb | NotReal:

@@ -47,6 +47,7 @@ __all__ = ["MatrixFailure", "MatrixSearch", "exact_witness", "simplest_failure"]
 _LARGEST = (1, 2, 5, 11)
 _LARGEST_FOR_INEQUALITIES = (1, 5)  # all of them are tried where an inequality holds
 _EXAMPLES = 60  # at each size and range of entries: a failure that exists at a size is found by the first few
+_LARGER = (4, 5, 6)  # sizes of matrices that are looked at when nothing has to be enumerated
 _POINTS = 2
 
 EVERYWHERE = Domain({})
@@ -114,13 +115,18 @@ class MatrixSearch:
         self.deadline = time.monotonic() + self.seconds
 
     def sizes(self, given: Iterable[Mapping[Any, int]] | None = None) -> Iterator[dict[sp.Basic, int]]:
-        """Sizes within the domain: 2, then 3 for one after the other, then 1, then 3 for all; or those given."""
+        """Sizes within the domain: 2, then 3 for one after the other, then 1, then 3 for all; or those given.
+
+        Sides without means go on to 4, 5, 6: the coefficient of degree k of a characteristic polynomial, written in
+        traces, is zero at every size below k.
+        """
         if given is not None:
             yield from tried_sizes(self.kinds, given)
             return
         listed = list(tried_sizes(self.kinds))
         if self.kinds.shapes:
-            listed += [{s: k if s in self.kinds.shapes else 1 for s in self.kinds.sizes} for k in (1, 3)]
+            larger = () if unevaluated(self.lhs) or unevaluated(self.rhs) else _LARGER
+            listed += [{s: k if s in self.kinds.shapes else 1 for s in self.kinds.sizes} for k in (1, 3, *larger)]
         seen: list[dict[sp.Basic, int]] = []
         for size in listed:
             moved = {symbol: self._moved(symbol, k) for symbol, k in size.items()}

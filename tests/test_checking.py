@@ -333,3 +333,20 @@ def test_no_rung_says_holds_of_a_control(kind):
             claim = Claim("control", "a control", lambda statement=statement: statement, whole(statement, box), "", ())
             verdict = run_check(each, claim, Context(np.random.default_rng(0), seconds=10))
             assert verdict.outcome.value != wrong, (each.name, statement.text(), str(verdict))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tr(A)^4 - 6 tr(A)^2 tr(A^2) + 3 tr(A^2)^2 + 8 tr(A) tr(A^3) - 6 tr(A^4) = 0",
+        "(d-1)*(d-2)*(d-3)*(d-4)*det(A) = 0",
+        "(d-2)*det(A - A') = 0",
+    ],
+)
+def test_what_is_true_of_small_matrices_only_fails(text):
+    assert check(text, where={"A": "matrix(d, d)"}).outcome.value == "fails"
+
+
+@pytest.mark.parametrize("change, outcome", [("0", "holds"), ("10^(-60)", "fails"), ("10^(-200)", "fails")])
+def test_a_written_constant_is_never_too_small_to_be_seen(change, outcome):
+    assert check(f"erf(x)*(1 + {change}) = erf(x)", where={"x": "positive"}).outcome.value == outcome
