@@ -19,8 +19,9 @@ q = ⟨a, Σa⟩ is the variance of a score. Papers that write the score xᵀAy 
 
 Not claimed here. The engine has no uniform law on the sphere: its layer is claimed by the coefficients of its series,
 from Gaussian moments, and not as a function. The concentration bounds of Boursier and Boyer have constants without a
-name, so that no number can refute them. The 1/n terms of prompts of other laws are those of the delta method: what
-they leave out is not bounded, except for Gaussian tokens without the query, by the exact moments.
+name, so that no number can refute them. That softmax is a posterior mean only for tokens of one norm is claimed in one
+direction. The 1/n terms are those of the delta method; they are compared with exact moments for Gaussian tokens without
+the query, and nowhere is what they leave out bounded.
 """
 
 from __future__ import annotations
