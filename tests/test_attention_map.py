@@ -12,13 +12,13 @@ import pytest
 import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import erf, ndtr
+from scipy.special import erf, ive, ndtr
 from sympy.core.cache import clear_cache
 
 from numerics import simulate, value
 from proofs_check import Context, PropertyBasedAgreement, SymbolicIdentity, studies, verify
 from proofs_check.strategies import draw_examples
-from theory import InfiniteExpectation, NoClosedForm, derive
+from theory import Expectation, GaussianIntegral, InfiniteExpectation, NoClosedForm, derive, equal
 from theory.tilting import PositiveSpectrum
 
 module = importlib.import_module("proofs_check.studies.attention_map")
@@ -47,6 +47,73 @@ def test_its_control_is_refuted(claim):
     assert not any(verdict.holds for verdict in verdicts), list(map(str, verdicts))
     able = [v for check, v in zip(claim.checks, verdicts) if not isinstance(check, SymbolicIdentity)]
     assert all(v.fails and v.witness is not None for v in able), list(map(str, able))
+
+
+def wrong_gain_of_a_mixture():
+    """The gain of a Gaussian prompt, which forgets that the scores of two components are apart."""
+    masses = module.mean_over_pairs(lambda p, own, other: p * own + (1 - p) * other)
+    gain = 1 - module.P(2, tokens=sp.Integer(2))
+    return equal(module.mixture_prompt_directly(), masses + gain * module.c_u)
+
+
+def wrong_bias_of_the_query():
+    """x − m where x − η belongs."""
+    weight_of_the_query = sp.exp(module.own_score - module.q_s / 2)
+    return equal(module.self_token_bias(), weight_of_the_query * module.x_u)
+
+
+def wrong_share_of_others():
+    """Stein without what the token takes from its own neighbours: E p z = √q E p."""
+    statement = STUDY["a-token-beside-any-others"].statement
+    p = 1 / (1 + module.rho_s * sp.exp(-module.mu_s - sp.sqrt(module.q_s) * module.t_s))
+    return equal(statement.lhs, sp.sqrt(module.q_s) * GaussianIntegral(p, (module.t_s,)))
+
+
+def wrong_order_of_the_bessel_functions():
+    """I_{d/2−1} with (d/2 + 1)_j: the order is one too high."""
+    own = [module.sphere_moments(j)[0] / sp.factorial(2 * j) for j in range(3)]
+    return equal(own, [module.q_s**j / (4**j * sp.factorial(j) * sp.rf(module.d / 2 + 1, j)) for j in range(3)])
+
+
+WRONG = {
+    "mean-of-a-mixture-prompt": wrong_gain_of_a_mixture,
+    "first-order-bias-of-the-query-among-its-tokens": wrong_bias_of_the_query,
+    "a-token-beside-any-others": wrong_share_of_others,
+    "layer-on-the-sphere": wrong_order_of_the_bessel_functions,
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_error_one_would_make_is_refuted(name):
+    control = replace(STUDY[name], make_statement=WRONG[name])
+    verdicts = [check.run(control, context(name)) for check in control.checks]
+    assert any(v.fails and v.witness is not None for v in verdicts), list(map(str, verdicts))
+    assert not any(v.holds for v in verdicts)
+
+
+@pytest.mark.parametrize("bottleneck", ["values", "scores", "covariance"])
+def test_a_rank_that_is_one_smaller_is_refuted(bottleneck):
+    """The minors of order k do not vanish: the bound is attained."""
+    image = module.image_through(bottleneck)
+    left, right = (sp.MatrixSymbol(name, module.rank, module.d) for name in "LR")
+    minor = sp.Determinant(left * Expectation(image * image.T) * right.T)
+    control = replace(
+        STUDY[f"rank-of-the-output-is-at-most-that-of-the-{bottleneck}"],
+        make_statement=lambda: equal(minor, sp.Integer(0)),
+    )
+    (check,) = control.checks
+    assert check.run(control, context(bottleneck)).fails
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_the_layer_on_the_sphere_by_its_series(size):
+    """The derived coefficients, summed at κ = 0.8, are I_{d/2}/I_{d/2−1}; what is left out is below κ¹⁴/14! ≈ 5e-13."""
+    at = {module.d: size, module.q_s: sp.Rational(16, 25), module.c_u: 1}
+    even, odd = np.transpose([[float(part.subs(at)) for part in module.sphere_moments(j)] for j in module.ORDERS])
+    orders = np.array(module.ORDERS)
+    factorials = np.array([math.factorial(2 * j) for j in orders], dtype=float)
+    layer = (odd / (factorials * (2 * orders + 1))).sum() / (even / factorials).sum()
+    assert 0.8 * layer == pytest.approx(ive(size / 2, 0.8) / ive(size / 2 - 1, 0.8), rel=1e-11)
 
 
 def test_the_property_based_check_refutes_an_error_of_ten_percent():

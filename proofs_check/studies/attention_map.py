@@ -16,6 +16,12 @@ Setting. Tokens y ~ μ in R^d with mean m and covariance Σ, a query x in R^{d_q
 
 q = ⟨a, Σa⟩ is the variance of a score. Papers that write the score xᵀAy have B = Aᵀ. No risk here carries a factor
 1/2; `attention_pca` does, and divides by two. Heads are added: V of head h holds its part of the output matrix.
+
+Not claimed here. The engine has no uniform law on the sphere: its layer is claimed by the coefficients of its series,
+from Gaussian moments, and not as a function. The concentration bounds of Boursier and Boyer have constants without a
+name, so that no number can refute them. That softmax is a posterior mean only for tokens of one norm is claimed in one
+direction. The 1/n terms are those of the delta method; they are compared with exact moments for Gaussian tokens without
+the query, and nowhere is what they leave out bounded.
 """
 
 from __future__ import annotations
@@ -246,6 +252,18 @@ def softmax_attention_is_affine():
     return equal(dot(u, V * mean_field("softmax")), dot(u, V * (m + S * a)))
 
 
+query, Q = sp.MatrixSymbol("x", d, 1), sp.MatrixSymbol("Q", d_k, d)
+
+
+@claim(on=EVERYWHERE, by=[SymbolicIdentity()], source=f"{BOURSIER}, Lemma 2.1")
+def softmax_attention_in_queries_and_keys():
+    """In the head's own matrices, E e^{⟨Qx, Ky⟩/√d_k} ⟨u, Vy⟩ is ⟨u, Vm + VΣKᵀQx/√d_k⟩ times E e^{⟨Qx, Ky⟩/√d_k}:
+    the layer on an infinite prompt of Gaussian tokens is linear attention with an intercept."""
+    score = sp.exp(dot(Q * query, K * y) / sp.sqrt(d_k))
+    layer = dot(u, V * m) + dot(u, V * S * K.T * Q * query) / sp.sqrt(d_k)
+    return equal(Expectation(score * dot(u, V * y)), layer * Expectation(score))
+
+
 def gate_by_its_layer(kind: str) -> Claim:
     """The logarithm of the mean weight from the layer, its gradient."""
 
@@ -371,6 +389,66 @@ def cross_attention_on_a_gaussian():
     image = J * (x - m_q)
     return equal(Expectation(image * image.T), J * S_q * J.T)
 
+
+rank = sp.Symbol("k", integer=True, positive=True)
+F, G_k = sp.MatrixSymbol("F", d, rank), sp.MatrixSymbol("G", d, rank)
+LEFT, RIGHT = sp.MatrixSymbol("L", rank + 1, d), sp.MatrixSymbol("R", rank + 1, d)
+MINORS = (Entrywise([{d: 2, rank: 1}, {d: 3, rank: 1}, {d: 3, rank: 2}, {d: 4, rank: 2}], draws=1),)
+
+
+def image_through(bottleneck: str) -> sp.Expr:
+    """Γ(y) less its mean, where V, B or Σ is a product of factors with k columns."""
+    spread = F * F.T if bottleneck == "covariance" else S
+    token = GaussianVector("z", d, covariance=spread)
+    values = F * G_k.T if bottleneck == "values" else V
+    form = F * G_k.T if bottleneck == "scores" else B
+    return values * spread * form * token
+
+
+def rank_by(bottleneck: str, letter: str) -> Claim:
+    """The rank of the output, by its minors."""
+
+    def statement() -> Statement:
+        image = image_through(bottleneck)
+        return equal(sp.Determinant(LEFT * Expectation(image * image.T) * RIGHT.T), sp.Integer(0))
+
+    return Claim(
+        f"rank-of-the-output-is-at-most-that-of-the-{bottleneck}",
+        f"rank VΣBΣBᵀΣVᵀ ≤ rank {letter}: with {letter} of rank k every (k + 1) × (k + 1) minor of the covariance of "
+        "Γ(y), det LCRᵀ for all L and R, is zero.",
+        statement,
+        EVERYWHERE,
+        f"{CASTIN}; elementary",
+        MINORS,
+    )
+
+
+RANK_CLAIMS = tuple(rank_by(*named) for named in (("values", "V"), ("scores", "B"), ("covariance", "Σ")))
+
+
+def rank_factor_of(bottleneck: str, letter: str, outer: sp.Expr, inner: sp.Expr) -> Claim:
+    """The covariance of the output as a product through R^k."""
+
+    def statement() -> Statement:
+        image = image_through(bottleneck)
+        return equal(Expectation(image * image.T), outer * inner * outer.T)
+
+    return Claim(
+        f"output-passes-through-the-{bottleneck}",
+        f"For {letter} with factors of k columns the covariance of Γ(y) is PDPᵀ with P of k columns, in any dimension, "
+        f"so that its rank is at most that of {letter}.",
+        statement,
+        EVERYWHERE,
+        f"{CASTIN}; elementary",
+        (Entrywise([{d: 1, rank: 2}, {d: 2, rank: 1}], draws=1), SymbolicIdentity()),
+    )
+
+
+FACTOR_CLAIMS = (
+    rank_factor_of("values", "V", F, G_k.T * S * B * S * B.T * S * G_k),
+    rank_factor_of("scores", "B", V * S * F, G_k.T * S * G_k),
+    rank_factor_of("covariance", "Σ", V * F, F.T * B * F * F.T * B.T * F),
+)
 
 C, U = sp.MatrixSymbol("C", d, d), sp.MatrixSymbol("U", d, d)
 h = sp.Symbol("h", real=True)
@@ -546,6 +624,40 @@ def softmax_is_bayes_optimal_for_all_norms():
     return equal(*layer_and_posterior_mean())
 
 
+# --- claims: tokens on the sphere, through the radius of a Gaussian ------------------------------------
+
+ORDERS = range(7)
+standard = GaussianVector("z", d)
+
+
+def sphere_moments(order: int) -> list[sp.Expr]:
+    """E⟨a, ω⟩^{2j} and E⟨a, ω⟩^{2j+1}⟨u, ω⟩ for ω uniform on the unit sphere and j = order: z = |z| ω has independent
+    factors. In ⟨a, a⟩ = q and ⟨a, u⟩ = c_u."""
+    score, radius = dot(a, standard), dot(standard, standard)
+    even, odd = E(score ** (2 * order)), E(score ** (2 * order + 1) * dot(u, standard))
+    moments = [even / E(radius**order), odd / E(radius ** (order + 1))]
+    return [moment.xreplace({dot(a, a): q_s, dot(a, u): c_u}) for moment in moments]
+
+
+@claim(
+    on=Domain({d: (1, 50), q_s: (Rat(1, 10), 2), c_u: (-1, 1)}),
+    by=[SymbolicIdentity(), CertifiedNumerics()],
+    source=f"{DERIVED}; the Bessel series",
+)
+def layer_on_the_sphere():
+    """For tokens uniform on the sphere of R^d softmax attention is A(κ) a/κ, κ = ‖a‖, A = I_{d/2}/I_{d/2−1}: E e^{⟨a,
+    ω⟩} and E e^{⟨a, ω⟩}⟨u, ω⟩ have the coefficients κ^{2j}/(4^j j! (d/2)_j) and ⟨a, u⟩κ^{2j}/(2·4^j j! (d/2)_{j+1}) of
+    the two Bessel functions, for j = 0, …, 6; the radius R is absorbed in a. Tokens of one norm have equal
+    e^{−‖y‖²/(2σ)}, so this layer at a = x/σ is the posterior mean under noise of variance σ."""
+    own, bessel = [], []
+    for j in ORDERS:
+        even, odd = sphere_moments(j)
+        own += [even / sp.factorial(2 * j), odd / sp.factorial(2 * j + 1)]
+        power = q_s**j / (4**j * sp.factorial(j))
+        bessel += [power / sp.rf(d / 2, j), power * c_u / (2 * sp.rf(d / 2, j + 1))]
+    return equal(own, bessel)
+
+
 # --- claims: Sinkhorn attention -----------------------------------------------------------------------
 
 coupling = sp.Symbol("M", positive=True)
@@ -687,6 +799,79 @@ def gain_is_the_slope_of_the_free_energy():
     return equal(1 - P(2, tokens=sp.Integer(2)), 2 * energy.diff(q_s))
 
 
+# --- claims: prompts whose tokens are not alike: components of a mixture, the query itself ----------------
+
+rho_s, shift = sp.Symbol("rho", positive=True), sp.Symbol("delta", real=True)
+BESIDE = Domain({q_s: (Rat(1, 10), 4), rho_s: (Rat(1, 10), 10), mu_s: (-1, 1)})
+
+
+@claim(on=BESIDE, by=[CertifiedNumerics(digits=20, points=3)], source="Stein (1981); certified quadrature")
+def a_token_beside_any_others():
+    """E p z = √q E p(1 − p) for a token of score μ + √q z and weight p = e^{μ + √q z}/(e^{μ + √q z} + ρ), ρ > 0
+    what all others weigh, the query and tokens of other components included; so E p_i(y_i − m_i) = Σa E p_i(1 − p_i)
+    given the others, in any prompt of independent Gaussian tokens with one covariance."""
+    p = 1 / (1 + rho_s * sp.exp(-mu_s - sp.sqrt(q_s) * t_s))
+    return equal(GaussianIntegral(p * t_s, (t_s,)), sp.sqrt(q_s) * GaussianIntegral(p * (1 - p), (t_s,)))
+
+
+MIXED_PROMPT = Domain(
+    {
+        share: (Rat(1, 10), Rat(9, 10)),
+        q_s: (Rat(1, 10), 3),
+        shift: (-2, 2),
+        **dict.fromkeys((u_0, u_1, c_u), (-1, 1)),
+    }
+)
+
+
+def pair_of_a_mixture() -> list[tuple[sp.Expr, sp.Expr, sp.Expr, sp.Expr]]:
+    """For the components (k, l) of two tokens: chance, ⟨u, m_k⟩, ⟨u, m_l⟩ and the weight p of the first token, whose
+    score exceeds the other by its mean plus √(2q) t; δ = ⟨a, m_0 − m_1⟩."""
+    components = ((share, u_0, shift), (1 - share, u_1, sp.Integer(0)))
+    return [
+        (w * w_other, own, other, 1 / (1 + sp.exp(there - here - sp.sqrt(2 * q_s) * t_s)))
+        for w, own, here in components
+        for w_other, other, there in components
+    ]
+
+
+def mean_over_pairs(integrand: Callable[[sp.Expr, sp.Expr, sp.Expr], sp.Expr]) -> sp.Expr:
+    """The mean over the components and the scores of two tokens."""
+    return sp.Add(*(w * GaussianIntegral(integrand(p, own, other), (t_s,)) for w, own, other, p in pair_of_a_mixture()))
+
+
+def mixture_prompt_directly() -> sp.Expr:
+    """E⟨u, R₂⟩ for two tokens of w N(m_0, Σ) + (1 − w) N(m_1, Σ): ⟨u, y_1 + y_2⟩/2 + (p − 1/2)⟨u, y_1 − y_2⟩, where
+    ⟨u, y_1 − y_2⟩ has the mean ⟨u, m_k − m_l⟩ + √2 c_u t/√q given t."""
+    along = sp.sqrt(2) * c_u * t_s / sp.sqrt(q_s)
+    return mean_over_pairs(lambda p, own, other: (own + other) / 2 + (p - Rat(1, 2)) * (own - other + along))
+
+
+@claim(on=MIXED_PROMPT, by=[CertifiedNumerics(digits=15, points=2)], source=f"Stein (1981); {DERIVED}")
+def mean_of_a_mixture_prompt():
+    """For a mixture of one covariance E R_n = Σ_k ᾱ_k m_k + (1 − E Σ p_i²)Σa, ᾱ_k the mean weight that falls on
+    component k: Stein for a token beside any others, summed; here all of it for two tokens and two components, against
+    the mean by its definition."""
+    masses = mean_over_pairs(lambda p, own, other: p * own + (1 - p) * other)
+    participation = mean_over_pairs(lambda p, own, other: p**2 + (1 - p) ** 2)
+    return equal(mixture_prompt_directly(), masses + (1 - participation) * c_u)
+
+
+own_score, x_u = sp.Symbol("s_x", real=True), sp.Symbol("x_u", real=True)
+WITH_THE_QUERY = Domain({q_s: (Rat(1, 10), 3), own_score: (-2, 2), x_u: (-1, 1), c_u: (-1, 1)})
+
+
+@claim(on=WITH_THE_QUERY, by=[CertifiedNumerics(digits=20, points=2)], source=f"Stein (1981); {DERIVED}")
+def mean_of_a_prompt_with_the_query():
+    """With the query x among its n + 1 tokens E R = η + E p_x (x − η) − E Σ p_i² Σa, η = m + Σa, p_x the weight of the
+    query and the sum over the others, for every n: Stein for a token beside any others, and Σ p_i = 1 − p_x. Here all
+    of it beside one other token, in s_x = ⟨a, x − m⟩, x_u = ⟨u, x − m⟩, against the mean by its definition."""
+    p = 1 / (1 + sp.exp(own_score - sp.sqrt(q_s) * t_s))
+    directly = GaussianIntegral(p * c_u * t_s / sp.sqrt(q_s) + (1 - p) * x_u, (t_s,))
+    share_of_the_query, participation = (GaussianIntegral(moment, (t_s,)) for moment in (1 - p, p**2))
+    return equal(directly, c_u + share_of_the_query * (x_u - c_u) - participation * c_u)
+
+
 def printed_value(name: str, tokens: int, variance: int, expr: Callable[[], sp.Expr], digits: str) -> Claim:
     """A number of the table, to the digits that are printed."""
     return Claim(
@@ -808,6 +993,23 @@ def second_order_bias():
 def first_order_covariance():
     """n Cov R_n → E W²(y − Γ)(y − Γ)ᵀ = e^q(Σ + Σaaᵀ Σ)."""
     return equal(in_scalars(E(influence(u) * influence(v))), sp.exp(q_s) * (c_uv + c_u * c_v))
+
+
+step = sp.Symbol("epsilon", nonnegative=True)
+
+
+def self_token_bias() -> sp.Expr:
+    """n times what the query among the tokens adds to the bias, along u: the slope in ε = 1/n of the ratio of means
+    (E f y + ε f(x) x)/(E f + ε f(x)), with f = e^{⟨a, y⟩} and x less m."""
+    tilt, own = sp.exp(dot(a, centered)), sp.exp(own_score)
+    mass, token = E(tilt), E(tilt * dot(u, centered))
+    return in_scalars(((token + step * own * x_u) / (mass + step * own)).diff(step).subs(step, 0))
+
+
+@claim(on=WITH_THE_QUERY, by=[SymbolicIdentity(), CertifiedNumerics()], source=DERIVED)
+def first_order_bias_of_the_query_among_its_tokens():
+    """The query x beside n other tokens adds to n·bias e^{⟨a, x − m⟩ − q/2}(x − η), η = m + Σa, at every query."""
+    return equal(self_token_bias(), sp.exp(own_score - q_s / 2) * (x_u - c_u))
 
 
 @claim(on=LEADING, by=[SymbolicIdentity()], source=DERIVED)
@@ -1228,6 +1430,8 @@ study = Study(
     claims=(
         *SCORE_CLAIMS,
         *GATE_CLAIMS,
+        *RANK_CLAIMS,
+        *FACTOR_CLAIMS,
         *(item for item in list(globals().values()) if isinstance(item, Claim)),
         *TABLE,
         *FROZEN,
