@@ -379,3 +379,9 @@ else:
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("W", ["abc", [["a", "b"], ["c", "d"]], [[1, 2], [3]], [[1, 1j], [0, 1]], {}])
+def test_weights_that_are_no_real_matrix_are_refused_by_name(W):
+    with pytest.raises(ValueError, match="expected a real matrix W"):
+        module.risk_at(W, np.eye(2), rho=0.5)

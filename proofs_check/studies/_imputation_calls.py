@@ -97,7 +97,10 @@ def risk_at(
     """
     covariance = covariance_of(Sigma)
     law = mask_law(len(covariance), mask, rho, size, rate, moments)
-    weights = np.asarray(W, dtype=float)
+    try:
+        weights = np.asarray(W, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected a real matrix W of shape {covariance.shape}, got W={W!r:.80}") from error
     if weights.shape != covariance.shape:
         raise ValueError(f"expected W of shape {covariance.shape}, that of Sigma, got shape {weights.shape}")
     if not np.isfinite(weights).all():
