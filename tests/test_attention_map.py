@@ -643,3 +643,9 @@ def test_a_planted_bug_is_refuted(monkeypatch, bug):
 def renewed(name):
     """A claim that makes its statement anew."""
     return replace(STUDY[name])
+
+
+def test_an_output_beyond_the_floats_is_refused_by_name():
+    huge = 1e300 * np.eye(2)
+    with pytest.raises(ValueError, match="rescale"):
+        module.push_forward(mean=[0, 1], covariance=huge, Q=np.eye(2), K=np.eye(2), V=np.eye(2))

@@ -408,10 +408,18 @@ def push_forward(
             f"the output of {kind} attention over Gaussian queries has no moments in closed form: its scores' "
             "variance depends on the query; average attention_at over draws of the queries"
         )
-    parts = [_affine_in_query(law, head, kind) for head in heads]
-    offset = sum(head.V @ part for head, (part, _) in zip(heads, parts))
-    linear = sum(head.V @ part for head, (_, part) in zip(heads, parts)) + skip
-    return offset + linear @ center, linear @ spread @ linear.T
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = [_affine_in_query(law, head, kind) for head in heads]
+        offset = sum(head.V @ part for head, (part, _) in zip(heads, parts))
+        linear = sum(head.V @ part for head, (_, part) in zip(heads, parts)) + skip
+        image = offset + linear @ center, linear @ spread @ linear.T
+    if not all(np.isfinite(part).all() for part in image):
+        largest = max(float(np.abs(array).max()) for array in (center, spread, law.covariances[0]))
+        raise ValueError(
+            f"expected moments of the output within the range of floats, got some beyond it from means and covariances "
+            f"up to {largest:.3g}; rescale the tokens"
+        )
+    return image
 
 
 def _affine_in_query(law: Tokens, head: Head, kind: str) -> tuple[np.ndarray, np.ndarray]:
