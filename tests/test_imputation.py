@@ -158,6 +158,25 @@ def test_risk_at_is_the_mean_of_the_simulation(scheme):
         assert abs(estimate.mean - module.risk_at(W, S, loss=loss, **scheme)) < 8 * estimate.standard_error
 
 
+@pytest.mark.parametrize("loss", ["missing", "all"])
+def test_the_corruption_of_bert_is_the_simulated_one(loss):
+    """Labels and rows drawn one by one; and the minimizer has no slope along any direction."""
+    rng = np.random.default_rng(4)
+    S, V = covariance(rng, 4), rng.standard_normal((4, 4))
+    rows = rng.multivariate_normal(np.zeros(4), S, 200_000)
+    selected, kind = rng.random(rows.shape) < 0.3, rng.random(rows.shape)
+    shown = np.where(kind < 0.8, 0.0, np.where(kind < 0.9, rng.standard_normal(rows.shape) * np.sqrt(np.diag(S)), rows))
+    seen = np.where(selected, shown, rows)
+    losses = ((rows - seen @ V.T) ** 2 * (selected if loss == "missing" else 1)).sum(axis=1)
+    claimed = module.risk_at(V, S, rho=0.7, mask="bert", loss=loss)
+    assert abs(losses.mean() - claimed) < 8 * losses.std() / np.sqrt(len(losses))
+    best = module.minimizer(S, rho=0.7, mask="bert", loss=loss)
+    ahead, behind, least = (module.risk_at(best + t * V, S, rho=0.7, mask="bert", loss=loss) for t in (1, -1, 0))
+    assert ahead == pytest.approx(behind, rel=1e-11) and ahead + behind > 2 * least
+    with pytest.raises(ValueError, match="mixture"):
+        module.bayes_risk_at(S, rho=0.7, mask="bert")
+
+
 @given(st.integers(2, 6), st.floats(0.05, 1.0), st.sampled_from(["missing", "all"]), st.integers(0, 2**32 - 1))
 @settings(max_examples=25, deadline=None)
 def test_the_minimizer_is_the_minimum(d, rho, loss, seed):

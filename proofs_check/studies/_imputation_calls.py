@@ -15,12 +15,14 @@ from scipy.linalg import lapack
 from numerics import value
 
 from ._imputation_bayes import bayes_imputed, missing_variances
+from ._imputation_bert import bert_imputer, bert_risk, effective_rate, eta, kappa, p
 from ._imputation_masks import MaskLaw, mask_law, probability
 from ._imputation_model import LOSSES, C, H, Sigma, imputer, moments, rho, risk
 
 __all__ = ["bayes_risk_at", "depth_layers", "impute", "minimizer", "risk_at"]
 
 MOST_FEATURES = 16  # 2^16 patterns
+EIGHTY_TEN_TEN = {kappa: 0.1, eta: 0.1}  # of the selected entries 10 % are kept, 10 % replaced, 80 % masked
 METHODS = ("attention", "bayes", "depth")
 MOST_LAYERS = 100_000
 
@@ -85,7 +87,8 @@ def risk_at(
         rho: probability of being *observed*, in (0, 1], for mask="bernoulli".
         loss: "missing" or "all"; a sum over entries, not a mean.
         mask: "bernoulli"; "size" for exactly `size` observed entries; "beta" for a rate from Beta(a, b), rate=(a, b);
-            "exchangeable" for moments=[r₁, r₂, r₃], r_j = P(j given entries are observed).
+            "exchangeable" for moments=[r₁, r₂, r₃], r_j = P(j given entries are observed); "bert" for entries selected
+            with the probability 1 − ρ, then 80 % masked, 10 % replaced, 10 % kept: "missing" counts the selected ones.
 
     Raises:
         ValueError: naming the argument, its value and what was expected.
@@ -113,6 +116,8 @@ def evaluated_risk(weights: np.ndarray, covariance: np.ndarray, law: MaskLaw, lo
     at: dict[Any, Any] = {"W": weights, "Sigma": covariance}
     if law.kind == "bernoulli":
         return float(value(risk(loss), {**at, "rho": law.parameters[0]}))
+    if law.kind == "bert":
+        return float(value(bert_risk(loss), {**at, **EIGHTY_TEN_TEN, p: 1 - law.parameters[0]}))
     needed = moments if loss == "missing" else moments[:2]
     at |= {symbol: law.moment(j) for j, symbol in enumerate(needed, start=1)}
     return _value_at_moments(risk(loss, bernoulli=False).expr, at)
@@ -167,16 +172,20 @@ def minimizer(
             )
         if isinstance(rank, bool) or not isinstance(rank, (int, np.integer)) or not 1 <= rank <= d:
             raise ValueError(f"expected a whole number 1 <= rank <= {d}, got rank={rank!r}")
-    effective = mask_law(d, mask, rho, size, rate, moments).rate(loss)
+    law = mask_law(d, mask, rho, size, rate, moments)
+    corruption = {**EIGHTY_TEN_TEN, p: 1 - law.parameters[0]} if law.kind == "bert" else None
+    effective = float(effective_rate.subs(corruption)) if corruption else law.rate(loss)
     varies = np.flatnonzero(np.diag(covariance) > 0)
     weights = np.zeros_like(covariance)
     if len(varies):
         within = covariance[np.ix_(varies, varies)]
-        weights[np.ix_(varies, varies)] = _stationary(within, effective, loss, rank)
+        weights[np.ix_(varies, varies)] = _stationary(within, effective, loss, rank, corruption)
     return weights
 
 
-def _stationary(covariance: np.ndarray, effective: float, loss: str, rank: int | None) -> np.ndarray:
+def _stationary(
+    covariance: np.ndarray, effective: float, loss: str, rank: int | None, corruption: dict[Any, float] | None
+) -> np.ndarray:
     # in units of the standard deviations, so that features of different scales are no matter of conditioning
     scale = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(scale, scale)
@@ -189,9 +198,10 @@ def _stationary(covariance: np.ndarray, effective: float, loss: str, rank: int |
             f"expected an invertible second moment C = ρΣ + (1 − ρ)D, got a singular one at the rate {effective:g}: "
             "features determine one another and are all observed, so that W is not unique; take rho < 1"
         )
-    weights = value(imputer(loss), {Sigma: correlation, H: inverse})
+    formula = bert_imputer(loss).subs(corruption) if corruption else imputer(loss)
+    weights = value(formula, {Sigma: correlation, H: inverse})
     weights = weights * np.outer(scale, 1 / scale)
-    if loss == "missing":
+    if loss == "missing" and not corruption:
         np.fill_diagonal(weights, 0.0)  # zero but for rounding
     if rank is None:
         return weights
@@ -238,6 +248,11 @@ def bayes_risk_at(
     checked_loss(loss)
     d = len(covariance)
     law = mask_law(d, mask, rho, size, rate, moments)
+    if law.kind == "bert":
+        raise ValueError(
+            "expected a mask that says what is missing, got mask='bert', where the conditional expectation is a "
+            "mixture over which entries were replaced; there is no formula, compare with risk_at at its minimizer"
+        )
     if d > MOST_FEATURES:
         raise ValueError(
             f"expected at most {MOST_FEATURES} features to enumerate their patterns, got {d}; estimate it with "

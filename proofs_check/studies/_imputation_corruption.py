@@ -1,12 +1,6 @@
 """Claims: corruption laws beyond exchangeable masks. General masks, BERT's corruption, MAR and MNAR.
 
-BERT: an entry is selected with probability p; then kept (κ), replaced by an independent draw N(0, Σ_ii) (η) or masked
-(1 − κ − η); the loss counts selected entries. Each entry has a label, one of
-
-    not selected (1 − p),   kept (pκ),   replaced (pη),   masked (p(1 − κ − η)),
-
-and what is seen is the entry itself for the first two, the draw for the third, zero for the last. c = 1 − p + pκ is the
-probability that the entry itself is seen.
+The law of BERT and its letters are in `_imputation_bert`, spans in `_imputation_spans`.
 """
 
 from __future__ import annotations
@@ -23,7 +17,6 @@ from theory import (
     Expectation,
     GaussianIntegral,
     GaussianVector,
-    Labels,
     MixtureMatrix,
     NormalCDF,
     dot,
@@ -31,8 +24,23 @@ from theory import (
     gaussians,
 )
 
-from ._imputation_linear import SHEET, off, square
-from ._imputation_model import D, Sigma, W, d, x
+from ._imputation_bert import (
+    KEPT,
+    MASKED,
+    NOT_SELECTED,
+    REPLACED,
+    c,
+    effective_rate,
+    eta,
+    kappa,
+    loss_where,
+    p,
+    seen,
+    shrinkage,
+    where,
+)
+from ._imputation_linear import DERIVED, SHEET, off, square
+from ._imputation_model import C, D, Sigma, W, d, rho, x
 
 __all__ = ["corruption_claims"]
 
@@ -69,20 +77,8 @@ def normal_equations_of_any_mask():
 
 # --- BERT ------------------------------------------------------------------------------------
 
-p, kappa, eta, s = sp.symbols("p kappa eta s", positive=True)
+s = sp.Symbol("s", positive=True)
 BERT = Domain({p: (Q(1, 10), Q(9, 10)), kappa: (Q(1, 10), Q(4, 10)), eta: (Q(1, 10), Q(4, 10))})
-labels = Labels("L", d, [1 - p, p * kappa, p * eta, p * (1 - kappa - eta)])
-drawn = GaussianVector("xi", d, covariance=D)
-c = 1 - p + p * kappa
-
-
-def where(*kinds: int) -> sp.MatrixExpr:
-    """Which entries have one of the labels."""
-    return labels * sp.ImmutableMatrix([int(kind in kinds) for kind in range(4)])
-
-
-NOT_SELECTED, KEPT, REPLACED, MASKED = range(4)
-seen = had(where(NOT_SELECTED, KEPT), x) + had(where(REPLACED), drawn)
 ENUMERATED = (Entrywise([{d: 2}], draws=1), SymbolicIdentity())
 
 
@@ -96,7 +92,6 @@ def second_moment_under_the_corruption_of_bert():
 def risk_of_a_blind_predictor():
     """A predictor that does not see which entries are selected: p Σ_i (Σ_ii − 2gᵀw + wᵀGw) over the rows w of W with
     G_jl = c²Σ_jl, G_jj = (c + pη)Σ_jj, G_ij = κcΣ_ij, G_ii = (κ + η)Σ_ii, g_j = cΣ_ij, g_i = κΣ_ii."""
-    error = had(where(KEPT, REPLACED, MASKED), x - W * seen)
     own, others = sp.DiagonalMatrix(W), off(W)
     inner = (
         square(others, c**2 * Sigma + (c + p * eta - c**2) * D)
@@ -105,13 +100,7 @@ def risk_of_a_blind_predictor():
         - 2 * c * tr(others * Sigma)
         - 2 * kappa * tr(own * D)
     )
-    return equal(Expectation(dot(error, error)), p * (tr(Sigma) + inner))
-
-
-def loss_where(*kinds: int) -> sp.Expr:
-    """The loss over entries of some labels."""
-    error = had(where(*kinds), x - W * seen)
-    return dot(error, error)
+    return equal(Expectation(loss_where(KEPT, REPLACED, MASKED)), p * (tr(Sigma) + inner))
 
 
 @claim(on=BERT, by=ENUMERATED, source=SHEET)
@@ -148,6 +137,43 @@ def entries_that_show_a_value():
         - 2 * kept * tr(own * D)
     )
     return equal(Expectation(loss_where(KEPT, REPLACED)), p * (kappa + eta) * (tr(Sigma) + inner))
+
+
+SIGHTED = kappa / (kappa + eta)
+SEEN_TWICE = c**2 * Sigma + (c + p * eta - c**2) * D
+
+
+def slope_of(weights: sp.MatrixExpr, kept: sp.Expr, second: sp.Expr) -> sp.MatrixExpr:
+    """Half the gradient of Σ_i (wᵀGw − 2gᵀw), G_ij = κcΣ_ij and G_ii = uΣ_ii in the row of i, g_i = κΣ_ii."""
+    own, others = sp.DiagonalMatrix(weights), off(weights)
+    return off(others * SEEN_TWICE + kept * c * own * Sigma - c * Sigma) + sp.DiagonalMatrix(
+        second * own * D + kept * c * others * Sigma - kept * D
+    )
+
+
+def difference(*kinds: int) -> sp.Expr:
+    """R(W + V) − R(W − V) over entries of some labels, which is 2 tr Vᵀ∇R for a quadratic risk."""
+    return Expectation(loss_where(*kinds, weights=W + V) - loss_where(*kinds, weights=W - V))
+
+
+@claim(on=BERT, by=ENUMERATED, source=DERIVED)
+def slope_under_the_corruption_of_bert():
+    """R(W + V) − R(W − V) = 2 tr Vᵀ∇R with ∇R = 2p times [W₀A + κcTΣ − cΣ] off the diagonal and [(κ + η)TD + κcW₀Σ −
+    κD] on it, A = E z̃z̃ᵀ, T = diag(W), for a blind predictor."""
+    return equal(difference(KEPT, REPLACED, MASKED), 4 * p * tr(V.T * slope_of(W, kappa, kappa + eta)))
+
+
+@claim(on=BERT, by=ENUMERATED, source=DERIVED)
+def slope_where_an_entry_shows_a_value():
+    """The same where a selected entry shows a value: 2p(κ + η), with κ/(κ + η) for κ and 1 for κ + η in the bracket."""
+    return equal(difference(KEPT, REPLACED), 4 * p * (kappa + eta) * tr(V.T * slope_of(W, SIGHTED, sp.Integer(1))))
+
+
+@claim(on=BERT, by=ENUMERATED, source=DERIVED)
+def slope_on_all_entries_under_the_corruption_of_bert():
+    """On all entries ∇R = 2(WA − cΣ), A = E z̃z̃ᵀ = (c + pη)C at the rate c²/(c + pη): the minimum is W = s ΣH."""
+    total = 4 * (c + p * eta) * tr(V.T * (W * C.subs(rho, effective_rate) - shrinkage * Sigma))
+    return equal(difference(NOT_SELECTED, KEPT, REPLACED, MASKED), total)
 
 
 @claim(on=Domain({}), by=[SymbolicIdentity(), CertifiedNumerics()], source="Devlin et al. (2018): p = .15, 80/10/10")

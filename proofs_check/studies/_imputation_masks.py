@@ -4,6 +4,7 @@
     size           size           exactly k entries are observed
     beta           rate=(a, b)    a rate from Beta(a, b) for each row, then independently
     exchangeable   moments        [r₁, …, r_d], r_j = P(j given entries are observed)
+    bert           rho            not exchangeable: 1 − ρ are selected, 10 % of these kept, 10 % replaced, 80 % masked
 
 P(exactly these j entries of d are observed) = Σ_i (−1)^i C(d − j, i) r_{j+i}; for the named laws it is written as the
 product or quotient that it is, which does not cancel.
@@ -22,7 +23,7 @@ from ._imputation_model import effective_rates
 
 __all__ = ["MaskLaw", "mask_law", "number", "probability"]
 
-LAWS = {"bernoulli": "rho", "size": "size", "beta": "rate", "exchangeable": "moments"}
+LAWS = {"bernoulli": "rho", "size": "size", "beta": "rate", "exchangeable": "moments", "bert": "rho"}
 
 
 def number(name: str, given: Any, what: str) -> float:
@@ -123,7 +124,7 @@ def mask_law(d: int, mask: str = "bernoulli", rho: Any = None, size: Any = None,
     others = [other for other, value in given.items() if value is not None and other != name]
     if others:
         raise ValueError(f"expected {name} alone for mask={mask!r}, got {others[0]}={given[others[0]]!r} as well")
-    if mask == "bernoulli":
+    if mask in ("bernoulli", "bert"):
         return MaskLaw(mask, (probability("rho", rho),), d)
     if mask == "size":
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= d:
