@@ -178,7 +178,7 @@ def weight_of_the_mixture():
 @claim(
     on=Domain({s1: (2, 3), s3: (Q(1, 2), 1), lam: (Q(1, 10), 8)}, (lam > first_threshold,)),
     by=[CertifiedOnBox()],
-    source="a sheet of formulas for this study: past λ_c the minimum mixes u₁ and u_d",
+    source="a secondary note: past λ_c the minimum mixes u₁ and u_d",
     expected="refuted",
 )
 def past_the_threshold_the_minimum_is_a_mixture():

@@ -37,7 +37,7 @@ from theory import (
     gaussians,
 )
 
-from ._imputation_linear import ENTRIES_OF_SIGMA, SHEET, covariance_3, off, square
+from ._imputation_linear import ENTRIES_OF_SIGMA, NOTE, covariance_3, off, square
 from ._imputation_model import C, Sigma, d, error_of, rho, x
 
 __all__ = ["BAYES", "adaptive_claims"]
@@ -260,14 +260,14 @@ def beta(j: int, l: int) -> sp.Expr:
     return integrated(rho**2 * weights[j] * weights[l], weights[j] + weights[l], (j, l), power=1)
 
 
-@claim(on=Domain(SOFTMAX), by=EXACT, source=SHEET)
+@claim(on=Domain(SOFTMAX), by=EXACT, source=NOTE)
 def mean_softmax_weight():
     """E p_j = ρw_j ∫₀^∞ e^{−tw_j} ∏_{k≠j} b_k(t) dt with b_k = 1 − ρ + ρe^{−tw_k}: one integral for 2^d patterns; here
     three neighbours against the eight patterns."""
     return equal([enumerated(lambda o, j=j: share_of(j, o)) for j in ALL], [alpha(j) for j in ALL])
 
 
-@claim(on=Domain(SOFTMAX), by=EXACT, source=SHEET)
+@claim(on=Domain(SOFTMAX), by=EXACT, source=NOTE)
 def second_moment_of_softmax_weights():
     """E p_jp_l = ρ²w_jw_l ∫ t e^{−t(w_j+w_l)} ∏ b_k dt for j ≠ l, and E p_j² = ρw_j² ∫ t e^{−tw_j} ∏_{k≠j} b_k dt."""
     pairs = [(j, l) for j in ALL for l in ALL if j <= l]
@@ -275,7 +275,7 @@ def second_moment_of_softmax_weights():
     return equal(means, [beta(j, l) for j, l in pairs])
 
 
-@claim(on=Domain(SOFTMAX), by=[CertifiedNumerics()], source="the trap named in the fact sheet", expected="refuted")
+@claim(on=Domain(SOFTMAX), by=[CertifiedNumerics()], source="a trap named in a secondary note", expected="refuted")
 def second_moment_of_softmax_weights_with_the_exponent_doubled():
     """E p_j² = ρw_j² ∫ t e^{−2tw_j} ∏_{k≠j} b_k dt, as the formula for j ≠ l suggests: false."""
     doubled = integrated(rho * weights[0] ** 2, 2 * weights[0], (0,), power=1)
@@ -293,7 +293,7 @@ def error_given(observed: tuple[int, ...]) -> sp.Expr:
     return S_ii - 2 * v * (p.T * sp.Matrix(S_i))[0] + v**2 * (p.T * covariance_3() * p)[0]
 
 
-@claim(on=SOFTMAX_RISK, by=[CertifiedNumerics(), SymbolicIdentity()], source=SHEET)
+@claim(on=SOFTMAX_RISK, by=[CertifiedNumerics(), SymbolicIdentity()], source=NOTE)
 def risk_of_softmax_over_observed_features():
     """A missing entry costs Σ_ii − 2v αᵀΣ_·i + v² tr βΣ: one-dimensional integrals instead of patterns."""
     S = covariance_3()
@@ -305,7 +305,7 @@ def risk_of_softmax_over_observed_features():
     return equal(enumerated(error_given), by_integrals)
 
 
-@claim(on=SOFTMAX_RISK, by=[CertifiedNumerics(), SymbolicIdentity()], source=SHEET)
+@claim(on=SOFTMAX_RISK, by=[CertifiedNumerics(), SymbolicIdentity()], source=NOTE)
 def gradient_of_softmax_in_its_scores():
     """∂R/∂A_ij = E 2v p_j(r_j − p·r) with r = vΣp − Σ_·i, for a missing entry."""
 
@@ -334,7 +334,7 @@ def linear_alike(rate: sp.Expr = rho, number: sp.Expr = d) -> sp.Expr:
     return 1 - rate * (number - 1) * r**2 / (1 + rate * (number - 2) * r)
 
 
-@claim(on=ALIKE, by=[Entrywise([{d: 2}, {d: 3}, {d: 4}], draws=1), SymbolicIdentity()], source=SHEET)
+@claim(on=ALIKE, by=[Entrywise([{d: 2}, {d: 3}, {d: 4}], draws=1), SymbolicIdentity()], source=NOTE)
 def linear_imputer_of_equicorrelated_features():
     """For Σ = (1−r)I + r11ᵀ and W = w(11ᵀ − I), R = d(1−ρ)[1 − ρ(d−1)r²/(1 + ρ(d−2)r) + ρ(d−1)(1 + ρ(d−2)r)(w − w*)²]
     with w* = r/(1 + ρ(d−2)r)."""
@@ -346,7 +346,7 @@ def linear_imputer_of_equicorrelated_features():
     )
 
 
-@claim(on=Domain({r: (Q(1, 10), Q(9, 10))}), by=[SymbolicIdentity()], source=SHEET)
+@claim(on=Domain({r: (Q(1, 10), Q(9, 10))}), by=[SymbolicIdentity()], source=NOTE)
 def conditional_expectation_of_equicorrelated_features():
     """With k observed the weights are r/(1 + (k−1)r) each, ((1−r)I + r11ᵀ)·weights = r1, and what is left of the
     variance is 1 − kr²/(1 + (k−1)r)."""
@@ -387,7 +387,7 @@ ONE_BY_ONE = {
 EQUAL_SCORES = dict.fromkeys(weights, 1)
 
 
-@claim(on=Domain({**RATE, r: (Q(1, 10), Q(9, 10)), v: (-2, 2)}), by=EXACT, source=SHEET)
+@claim(on=Domain({**RATE, r: (Q(1, 10), Q(9, 10)), v: (-2, 2)}), by=EXACT, source=NOTE)
 def softmax_of_equicorrelated_features():
     """With equal scores a missing entry costs R* + ((1−p₀)r + (1−r)E 1{k>0}/k)(v − v*)², four features, against the
     mean over patterns."""
@@ -396,14 +396,14 @@ def softmax_of_equicorrelated_features():
     return equal(enumerated(error_given).subs({**ONE_BY_ONE, **EQUAL_SCORES}), least + curvature * (v - best) ** 2)
 
 
-@claim(on=Domain({**RATE, r: (Q(1, 10), Q(9, 10)), v: (-2, 2)}), by=EXACT, source=SHEET)
+@claim(on=Domain({**RATE, r: (Q(1, 10), Q(9, 10)), v: (-2, 2)}), by=EXACT, source=NOTE)
 def equal_scores_are_stationary():
     """For equicorrelated features equal scores are stationary in every score, four features."""
     mean = enumerated(error_given).subs(ONE_BY_ONE)
     return equal([sp.diff(mean, each).subs(EQUAL_SCORES) for each in weights], [sp.Integer(0)] * NEIGHBOURS)
 
 
-@claim(on=Domain({**SOFTMAX, r: (Q(1, 10), Q(9, 10)), v: (-2, 2)}), by=[CertifiedNumerics()], source=SHEET,
+@claim(on=Domain({**SOFTMAX, r: (Q(1, 10), Q(9, 10)), v: (-2, 2)}), by=[CertifiedNumerics()], source=NOTE,
        expected="open")  # fmt: skip
 def equal_scores_are_optimal():
     """No scores do better than equal ones for equicorrelated features: found in every search, not proved; here at
@@ -414,20 +414,20 @@ def equal_scores_are_optimal():
 EIGHT = {"number": 8, "rate": Q(55, 100)}
 
 
-@claim(on=Domain({r: (Q(2855, 10000), Q(95, 100))}), by=[CertifiedOnBox()], source=SHEET)
+@claim(on=Domain({r: (Q(2855, 10000), Q(95, 100))}), by=[CertifiedOnBox()], source=NOTE)
 def softmax_beats_linear_attention_for_strong_correlations():
     """For d = 8 and ρ = .55 softmax with its best v is better than the best linear imputer for r from .2855 to .95."""
     return Inequality(softmax_alike(**EIGHT)[1], "<", linear_alike(EIGHT["rate"], sp.Integer(8)))
 
 
-@claim(on=Domain({r: (Q(1, 50), Q(2853, 10000))}), by=[CertifiedOnBox()], source=SHEET)
+@claim(on=Domain({r: (Q(1, 50), Q(2853, 10000))}), by=[CertifiedOnBox()], source=NOTE)
 def linear_attention_beats_softmax_for_weak_correlations():
     """For d = 8 and ρ = .55 the best linear imputer is better than softmax for r from .02 to .2853: the crossover is
     between .2853 and .2855 (.28540)."""
     return Inequality(softmax_alike(**EIGHT)[1], ">", linear_alike(EIGHT["rate"], sp.Integer(8)))
 
 
-@claim(on=Domain({}), by=[CertifiedNumerics()], source=SHEET)
+@claim(on=Domain({}), by=[CertifiedNumerics()], source=NOTE)
 def risks_of_equicorrelated_features_in_numbers():
     """Linear, softmax and Bayes at (d, ρ) = (8, .55): .78115, .77708, .77130 for r = .35; .21448, .13264, .13240 for
     r = .9; .99174, .99264, .99172 for r = .05: all nine are within half a unit of the last digit."""
@@ -448,7 +448,7 @@ x_o = sp.Symbol("x_o", real=True)
 PRECISION = Domain({**ENTRIES, eta: (Q(1, 10), Q(1, 2)), x_o: (-2, 2)})
 
 
-@claim(on=PRECISION, by=EXACT, source=SHEET)
+@claim(on=PRECISION, by=EXACT, source=NOTE)
 def layers_contract_towards_the_conditional_expectation():
     """Three layers x ← x − η(1 − m) ∘ (Px) from zero imputation leave (I − ηP_mm)³ times the first distance to
     −P_mm⁻¹P_mo x_o: three features, the first one observed, P any symmetric matrix."""
@@ -467,7 +467,7 @@ P = sp.MatrixSymbol("P", d, d)
 one = sp.OneMatrix(d, 1)
 
 
-@claim(on=Domain({**RATE, eta: (Q(1, 10), 1)}), by=[Entrywise([{d: 2}, {d: 3}], draws=1)], source=SHEET)
+@claim(on=Domain({**RATE, eta: (Q(1, 10), 1)}), by=[Entrywise([{d: 2}, {d: 3}], draws=1)], source=NOTE)
 def one_layer_is_a_linear_imputer():
     """One layer has the missing loss of the linear imputer W = −ηP, for any matrix P."""
     m = Mask("m", d, rho)
@@ -494,7 +494,7 @@ def risk_of_layers(S: sp.Matrix, layers: int) -> sp.Expr:
     return total
 
 
-@claim(on=PLANE, by=[Entrywise(draws=2, engine=False)], source=SHEET)
+@claim(on=PLANE, by=[Entrywise(draws=2, engine=False)], source=NOTE)
 def risk_of_two_layers():
     """The risk of two layers is E_m tr [P_mm⁻¹ + (I − ηP_mm)²(Σ_mm − P_mm⁻¹)(I − ηP_mm)²], two features."""
     S = sp.ImmutableMatrix([[s_1, s_12], [s_12, s_2]])
@@ -510,7 +510,7 @@ def risk_of_two_layers():
 SPECTRUM = Domain({low: (Q(1, 10), 1), high: (1, 3), lam: (Q(1, 2), 2)})
 
 
-@claim(on=SPECTRUM, by=EXACT, source=SHEET)
+@claim(on=SPECTRUM, by=EXACT, source=NOTE)
 def one_step_size_contracts_every_pattern():
     """With η = 2/(a + b) and eigenvalues λ of P_mm between those of P, a ≤ λ ≤ b by interlacing: ((b−a)/(b+a))² − (1
     − ηλ)² = 4(λ − a)(b − λ)/(a + b)² ≥ 0. Every pattern contracts at the rate (cond − 1)/(cond + 1)."""
@@ -519,7 +519,7 @@ def one_step_size_contracts_every_pattern():
     return equal(rate**2 - (1 - step * lam) ** 2, 4 * (lam - low) * (high - lam) / (low + high) ** 2)
 
 
-@claim(on=Domain({r: (Q(-1, 6), Q(9, 10))}), by=[SymbolicIdentity()], source=SHEET)
+@claim(on=Domain({r: (Q(-1, 6), Q(9, 10))}), by=[SymbolicIdentity()], source=NOTE)
 def jacobi_on_equicorrelated_features():
     """With n of d equicorrelated features missing the diagonally preconditioned iteration I − Diag(P)⁻¹P_mm has the
     eigenvector 1 with the eigenvalue (n − 1)r/(1 + (d − 2)r)."""
@@ -544,7 +544,7 @@ def jacobi_converges():
     return Inequality(4 * r / (1 + 4 * r), ">", -1)
 
 
-@claim(on=Domain({}), by=[SymbolicIdentity(), CertifiedNumerics()], source=SHEET)
+@claim(on=Domain({}), by=[SymbolicIdentity(), CertifiedNumerics()], source=NOTE)
 def witness_against_jacobi():
     """At d = 6, r = −.19, five missing, the eigenvalue is −19/6, and Σ is positive definite: 1 + 5r = 1/20."""
     at = {r: Q(-19, 100)}

@@ -39,7 +39,7 @@ from ._imputation_bert import (
     shrinkage,
     where,
 )
-from ._imputation_linear import DERIVED, SHEET, off, square
+from ._imputation_linear import DERIVED, NOTE, off, square
 from ._imputation_model import C, D, Sigma, W, d, rho, x
 
 __all__ = ["corruption_claims"]
@@ -58,7 +58,7 @@ pattern = MixtureMatrix("Z", 1, d, weights=[share, 1 - share], means=[first, sec
 SHARE = Domain({share: (Q(1, 10), Q(9, 10))})
 
 
-@claim(on=SHARE, by=[Entrywise([{d: 2}, {d: 3}], draws=1), SymbolicIdentity()], source=SHEET)
+@claim(on=SHARE, by=[Entrywise([{d: 2}, {d: 3}], draws=1), SymbolicIdentity()], source=NOTE)
 def normal_equations_of_any_mask():
     """For a mask of any law, here two patterns u with any weights, R(W + V) − R(W − V) = 4 Σ_i V_i·[(Σ ∘ M_i)w_i −
     Σ_·i ∘ g_i], M_i = E (1 − m_i)² mmᵀ and g_i = E (1 − m_i)² m: row i of the minimum solves (Σ ∘ P(j, l observed, i
@@ -82,13 +82,13 @@ BERT = Domain({p: (Q(1, 10), Q(9, 10)), kappa: (Q(1, 10), Q(4, 10)), eta: (Q(1, 
 ENUMERATED = (Entrywise([{d: 2}], draws=1), SymbolicIdentity())
 
 
-@claim(on=BERT, by=ENUMERATED, source=SHEET)
+@claim(on=BERT, by=ENUMERATED, source=NOTE)
 def second_moment_under_the_corruption_of_bert():
     """E z̃z̃ᵀ = c²Σ + (c + pη − c²)D."""
     return equal(Expectation(seen * seen.T), c**2 * Sigma + (c + p * eta - c**2) * D)
 
 
-@claim(on=BERT, by=ENUMERATED, source=SHEET)
+@claim(on=BERT, by=ENUMERATED, source=NOTE)
 def risk_of_a_blind_predictor():
     """A predictor that does not see which entries are selected: p Σ_i (Σ_ii − 2gᵀw + wᵀGw) over the rows w of W with
     G_jl = c²Σ_jl, G_jj = (c + pη)Σ_jj, G_ij = κcΣ_ij, G_ii = (κ + η)Σ_ii, g_j = cΣ_ij, g_i = κΣ_ii."""
@@ -103,7 +103,7 @@ def risk_of_a_blind_predictor():
     return equal(Expectation(loss_where(KEPT, REPLACED, MASKED)), p * (tr(Sigma) + inner))
 
 
-@claim(on=BERT, by=ENUMERATED, source=SHEET)
+@claim(on=BERT, by=ENUMERATED, source=NOTE)
 def masked_entries_are_a_ridge():
     """Where the entry is masked the loss is p(1 − κ − η)[tr Σ − 2c tr W₀Σ + c tr W₀(cΣ + (1 − c + pη/c)D)W₀ᵀ]: that of
     missing entries at the rate c with the ridge pη/c on top, w = (cΣ_{−i} + (1 − c + pη/c)D_{−i})⁻¹Σ_{−i,i}."""
@@ -124,7 +124,7 @@ def masked_entries_without_the_ridge():
     )
 
 
-@claim(on=BERT, by=ENUMERATED, source=SHEET)
+@claim(on=BERT, by=ENUMERATED, source=NOTE)
 def entries_that_show_a_value():
     """Where a selected entry shows a value the loss is p(κ + η) Σ_i (Σ_ii − 2gᵀw + wᵀGw) as for a blind predictor with
     G_ii = Σ_ii and κ/(κ + η) in place of κ in the row and the entry of i."""
@@ -189,7 +189,7 @@ own_weight = sp.Symbol("t", real=True)
 @claim(
     on=Domain({**dict(BERT.intervals), s: (1, 2), own_weight: (-1, 1)}),
     by=[Entrywise([{d: 1}, {d: 2}], draws=1), SymbolicIdentity()],
-    source=SHEET,
+    source=NOTE,
 )
 def kept_or_replaced_is_never_told():
     """For independent features, Σ = sI, the risk of W = tI is pds[1 − κ²/(κ + η) + (κ + η)(t − κ/(κ + η))²]: the best
@@ -237,13 +237,13 @@ width = sp.sqrt(1 + beta_j**2 * S_jj)
 own = sp.sqrt(S_jj) * z
 
 
-@claim(on=PROBIT, by=QUADRATURE, source=SHEET)
+@claim(on=PROBIT, by=QUADRATURE, source=NOTE)
 def probit_rate():
     """E m_j = Φ(α_j/s_j) with s_j² = 1 + β_j²Σ_jj, against certified quadrature over x_j."""
     return equal(GaussianIntegral(seen_at(own), (z,)), NormalCDF(alpha_j / width))
 
 
-@claim(on=PROBIT, by=QUADRATURE, source=SHEET)
+@claim(on=PROBIT, by=QUADRATURE, source=NOTE)
 def probit_mean_of_another_entry():
     """E x_l m_j = Σ_jl β_j φ(α_j/s_j)/s_j: the incomplete row is not centred, an intercept is needed."""
     return equal(
@@ -251,7 +251,7 @@ def probit_mean_of_another_entry():
     )
 
 
-@claim(on=PROBIT, by=QUADRATURE, source=SHEET)
+@claim(on=PROBIT, by=QUADRATURE, source=NOTE)
 def probit_cross_moment():
     """E x_l z_j = Σ_jl[E m_j − β_j²Σ_jj α_j φ(α_j/s_j)/s_j³]."""
     return equal(
@@ -283,7 +283,7 @@ def published_second_moment() -> sp.Expr:
     )
 
 
-@claim(on=PROBIT, by=QUADRATURE, source=SHEET)
+@claim(on=PROBIT, by=QUADRATURE, source=NOTE)
 def probit_second_moment():
     """E z_jz_l for j ≠ l in the bivariate normal cdf and its second derivatives, against certified quadrature over x_j
     with the mean over x_l given x_j in closed form."""
@@ -325,7 +325,7 @@ MAR = Domain(
 )
 
 
-@claim(on=MAR, by=[CertifiedNumerics(digits=20, points=3)], source=SHEET)
+@claim(on=MAR, by=[CertifiedNumerics(digits=20, points=3)], source=NOTE)
 def missing_at_random_through_an_observed_entry():
     """With P(m_j = 1 | x_1) = π_j(x_1), E z_jz_l = E π_jπ_l(Σ_{jl|1} + Σ_j1Σ_l1x_1²/Σ_11²), one-dimensional; here for
     probit π, the left side the engine's mean over three entries."""

@@ -19,7 +19,7 @@ from proofs_check.symbolic import SymbolicIdentity
 from theory import Domain, Expectation, GaussianMatrix, GaussianVector, Limit, Mask, dot, equal
 
 from ._imputation_adaptive import block, conditional_variance, patterns
-from ._imputation_linear import SHEET
+from ._imputation_linear import NOTE
 from ._imputation_model import rho
 
 __all__ = ["in_context_error", "inference_claims"]
@@ -74,7 +74,7 @@ def published_in_context(number: int, S: sp.MatrixExpr, V: sp.MatrixExpr, B: sp.
 S_2, V_2, B_2 = (sp.MatrixSymbol(name, 2, 2) for name in ("Sigma", "V", "B"))
 
 
-@claim(on=Domain(RATE), by=[Entrywise([{n: 1}, {n: 2}], draws=1)], source=SHEET)
+@claim(on=Domain(RATE), by=[Entrywise([{n: 1}, {n: 2}], draws=1)], source=NOTE)
 def risk_in_context():
     """The risk of in-context imputation is Σ_i{(1−ρ)Σ_ii − 2e_iᵀVC̄Bc^(i) + e_iᵀV[(1−1/n)C̄BC̄^(i)BᵀC̄ + F(BC̄^(i)Bᵀ)/n]
     Vᵀe_i}, C̄ = ρC, fourth moments by the number of different indices; two features, any n."""
@@ -102,7 +102,7 @@ def signed_rows(sign: int) -> tuple[sp.MatrixExpr, sp.MatrixExpr]:
 e_1, e_2 = sp.ImmutableMatrix([1, 0]), sp.ImmutableMatrix([0, 1])
 
 
-@claim(on=CONTEXT, by=[Entrywise([{n: 1}, {n: 2}, {n: 3}], draws=1)], source=SHEET)
+@claim(on=CONTEXT, by=[Entrywise([{n: 1}, {n: 2}, {n: 3}], draws=1)], source=NOTE)
 def in_context_risk_of_a_random_sign():
     """Two features of correlation ±r, the sign drawn for each prompt, x_1 missing and x_2 seen: x̂_1 = αcx_2 with c =
     (1/n)Σz_k1z_k2 costs 1 − ρ²r²α* + Ec²(α − α*)² for either sign, α* = ρ²r²/Ec²."""
@@ -116,7 +116,7 @@ def in_context_risk_of_a_random_sign():
     return equal(sides, [1 - rho**2 * r**2 * best + second * (weight - best) ** 2] * 2)
 
 
-@claim(on=CONTEXT, by=[Entrywise(draws=1), SymbolicIdentity()], source=SHEET)
+@claim(on=CONTEXT, by=[Entrywise(draws=1), SymbolicIdentity()], source=NOTE)
 def static_weights_know_no_sign():
     """Weights that do not depend on the prompt: the mean over both signs of E (x_1 − αx_2)² is 1 + α², least at α =
     0."""
@@ -124,7 +124,7 @@ def static_weights_know_no_sign():
     return equal([Expectation(loss) for loss in losses], [1 + weight**2 - 2 * sign * r * weight for sign in (1, -1)])
 
 
-@claim(on=Domain({**RATE, r: (Q(1, 10), Q(9, 10))}), by=[SymbolicIdentity()], source=SHEET)
+@claim(on=Domain({**RATE, r: (Q(1, 10), Q(9, 10))}), by=[SymbolicIdentity()], source=NOTE)
 def long_contexts_reach_the_bayes_risk():
     """As n → ∞ the in-context risk 1 − ρ⁴r⁴/Ec² tends to 1 − r², the Bayes risk with the sign known."""
     length = sp.Symbol("n", positive=True)
@@ -229,21 +229,21 @@ def em_without_the_new_mean():
     return equal(covariance[0, 0], (T + 2 * T * slope_in_covariance(MU, T) * T)[0, 0])
 
 
-@claim(on=LIKELIHOOD, by=EXACT, source=SHEET)
+@claim(on=LIKELIHOOD, by=EXACT, source=NOTE)
 def the_truth_is_a_fixed_point():
     """μ = μ₀, T = Σ is a fixed point of EM, and there G = 0."""
     mean, covariance = em_step(MU_0, TRUTH)
     return equal([*mean, *covariance, *slope_in_covariance(MU_0, TRUTH)], [*MU_0, *TRUTH, *sp.zeros(2)])
 
 
-@claim(on=LIKELIHOOD, by=EXACT, source=SHEET)
+@claim(on=LIKELIHOOD, by=EXACT, source=NOTE)
 def rate_of_em_in_the_mean():
     """At T = Σ the mean's error is multiplied by I − ΣJ(Σ)."""
     mean, _ = em_step(MU, TRUTH)
     return equal(list(mean - MU_0), list((sp.eye(2) - TRUTH * information(TRUTH)) * (MU - MU_0)))
 
 
-@claim(on=LIKELIHOOD, by=EXACT, source=SHEET)
+@claim(on=LIKELIHOOD, by=EXACT, source=NOTE)
 def rate_of_em_for_independent_features():
     """For independent features the rate of the mean is 1 − ρ, the share that is missing."""
     independent = TRUTH.subs(v_12, 0)
@@ -253,7 +253,7 @@ def rate_of_em_for_independent_features():
 step = sp.Symbol("epsilon", real=True)
 
 
-@claim(on=Domain(DIRECTIONS), by=[CertifiedNumerics(), SymbolicIdentity()], source=SHEET)
+@claim(on=Domain(DIRECTIONS), by=[CertifiedNumerics(), SymbolicIdentity()], source=NOTE)
 def rate_of_em_in_the_covariance():
     """At the truth a symmetric error E of T becomes E − ΣE_m[E_oᵀΣ_oo⁻¹E_ooΣ_oo⁻¹E_o]Σ: the fraction of missing
     information."""
@@ -286,7 +286,7 @@ def moments_corrected_for_the_mask():
     return equal([Expectation(off_diagonal), Expectation(diagonal)], [S[0, 1], S[0, 0]])
 
 
-@claim(on=Domain(RATE), by=ROWS, source=SHEET)
+@claim(on=Domain(RATE), by=ROWS, source=NOTE)
 def second_moments_of_the_corrected_moments():
     """Their variances are (1/n)[(Σ_aaΣ_bb + 2Σ_ab²)/ρ² − Σ_ab²] off the diagonal and (1/n)[3Σ_aa²/ρ − Σ_aa²] on it."""
     return equal(

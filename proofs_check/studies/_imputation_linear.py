@@ -25,7 +25,7 @@ __all__ = ["ENTRIES_OF_SIGMA", "RATE", "covariance_3", "linear_claims", "off"]
 tr, had, I = sp.Trace, sp.HadamardProduct, sp.Identity
 Q = sp.Rational
 DERIVED = "derived here"
-SHEET = "the fact sheet of the study, derived there; checked here"
+NOTE = "a secondary note, derived there; checked here"
 
 RATE = Domain({rho: (Q(1, 10), Q(9, 10))})
 COVARIANCE = Domain({rho: (Q(1, 10), Q(9, 10))}, (Symmetric(Sigma),))
@@ -74,13 +74,13 @@ def cross_moment_of_the_incomplete_row():
     return equal(Expectation(x * had(m, x).T), rho * Sigma)
 
 
-@claim(on=RATE, by=BOTH, source=SHEET)
+@claim(on=RATE, by=BOTH, source=NOTE)
 def risk_on_all_entries():
     """R = tr Σ − 2ρ tr WΣ + ρ tr WCWᵀ for the loss on all entries."""
     return equal(Expectation(loss_of("all")), tr(Sigma) - 2 * rho * tr(W * Sigma) + rho * square(W, C))
 
 
-@claim(on=RATE, by=BOTH, source=SHEET)
+@claim(on=RATE, by=BOTH, source=NOTE)
 def risk_on_missing_entries():
     """R = (1 − ρ)[tr Σ − 2ρ tr W₀Σ + ρ tr W₀CW₀ᵀ] for the loss on missing entries, W₀ = W without its diagonal."""
     return equal(
@@ -89,7 +89,7 @@ def risk_on_missing_entries():
     )
 
 
-@claim(on=RATE, by=BOTH, source=SHEET, expected="refuted")
+@claim(on=RATE, by=BOTH, source=NOTE, expected="refuted")
 def risk_on_missing_entries_with_the_diagonal():
     """The loss on missing entries is (1 − ρ) times the loss on all: false, what is observed may be copied."""
     return equal(
@@ -97,13 +97,13 @@ def risk_on_missing_entries_with_the_diagonal():
     )
 
 
-@claim(on=RATE, by=BOTH, source=SHEET)
+@claim(on=RATE, by=BOTH, source=NOTE)
 def the_diagonal_is_flat():
     """The missing loss does not change when the diagonal of W does: d directions in which nothing happens."""
     return equal(Expectation(loss_of("missing", W + sp.DiagonalMatrix(V)) - loss_of("missing")), sp.Integer(0))
 
 
-@claim(on=RATE, by=BOTH, source=SHEET)
+@claim(on=RATE, by=BOTH, source=NOTE)
 def copying_what_is_observed():
     """With x̂ = m ∘ x + (1 − m) ∘ Wz, which copies observed entries, the loss on all entries is that on missing ones."""
     z = had(m, x)
@@ -114,7 +114,7 @@ def copying_what_is_observed():
     )
 
 
-@claim(on=RATE, by=BOTH, source=SHEET)
+@claim(on=RATE, by=BOTH, source=NOTE)
 def no_diagonal_on_all_entries():
     """With diag(W) = 0 imposed the loss on all entries is tr Σ − 2ρ tr W₀Σ + ρ tr W₀CW₀ᵀ: that on missing ones without
     the factor 1 − ρ, so that both have the same minimizer."""
@@ -135,13 +135,13 @@ IN_ALL = 2 * rho * (W * C - Sigma)
 IN_MISSING = 2 * rho * (1 - rho) * off(off(W) * C - Sigma)
 
 
-@claim(on=COVARIANCE, by=POINTS, source=SHEET)
+@claim(on=COVARIANCE, by=POINTS, source=NOTE)
 def gradient_on_all_entries():
     """∇R = 2ρ(WC − Σ), as the engine reads it off the risk."""
     return equal(slope("all"), IN_ALL)
 
 
-@claim(on=COVARIANCE, by=POINTS, source=SHEET)
+@claim(on=COVARIANCE, by=POINTS, source=NOTE)
 def gradient_on_missing_entries():
     """∇R is the off-diagonal part of 2ρ(1 − ρ)(W₀C − Σ), as the engine reads it off the risk."""
     return equal(slope("missing"), IN_MISSING)
@@ -159,7 +159,7 @@ def slope_on_missing_entries():
     return equal(Expectation(loss_of("missing", W + V) - loss_of("missing", W - V)), 2 * tr(V.T * IN_MISSING))
 
 
-@claim(on=COVARIANCE, by=POINTS, source=SHEET)
+@claim(on=COVARIANCE, by=POINTS, source=NOTE)
 def gradient_flow_is_linear():
     """From W* + V the gradient on all entries is 2ρVC plus the one at W*, so that the flow is W* + (W₀ −
     W*)e^{−2ρCt}."""
@@ -171,7 +171,7 @@ def gradient_flow_is_linear():
 BEST_ALL = imputer("all", inverse)
 
 
-@claim(on=RATE, by=SIZES, source=SHEET)
+@claim(on=RATE, by=SIZES, source=NOTE)
 def minimum_on_all_entries():
     """R = tr(Σ − ρΣHΣ) + ρ tr (W − ΣH)C(W − ΣH)ᵀ: W = ΣC⁻¹ is the only stationary point, and the minimum."""
     return equal(
@@ -189,7 +189,7 @@ def minimum_on_all_entries_transposed():
     )
 
 
-@claim(on=COVARIANCE, by=[CertifiedNumerics()], source=SHEET)
+@claim(on=COVARIANCE, by=[CertifiedNumerics()], source=NOTE)
 def two_forms_of_the_minimum_on_all_entries():
     """ΣH = (I − (1 − ρ)DH)/ρ."""
     return equal(Sigma * inverse, (I(d) - (1 - rho) * D * inverse) / rho)
@@ -201,7 +201,7 @@ def least_missing() -> sp.Expr:
     return (1 - rho) * (own - (1 - rho) * tr(Sigma)) / rho
 
 
-@claim(on=RATE, by=SIZES, source=SHEET)
+@claim(on=RATE, by=SIZES, source=NOTE)
 def minimum_on_missing_entries():
     """R = (1 − ρ) Σ_i (1/H_ii − (1 − ρ)Σ_ii)/ρ + ρ(1 − ρ) tr (W₀ − W*)C(W₀ − W*)ᵀ with W* = (I − Diag(H)⁻¹H)/ρ: off the
     diagonal W* is the only stationary point, and the minimum; on it the risk is flat."""
@@ -254,14 +254,14 @@ def first_row() -> list[sp.Expr]:
     return [-adjugate[0, j] / (rho * adjugate[0, 0]) for j in (1, 2)]
 
 
-@claim(on=THREE, by=[SymbolicIdentity(), CertifiedNumerics()], source=SHEET)
+@claim(on=THREE, by=[SymbolicIdentity(), CertifiedNumerics()], source=NOTE)
 def a_row_is_a_ridge_regression():
     """Row i of W is (ρΣ_{−i} + (1 − ρ)D_{−i})⁻¹Σ_{−i,i}, for three features."""
     others = second_3()[1:, 1:]
     return equal(first_row(), list(others.inv() * covariance_3()[1:, 0]))
 
 
-@claim(on=Domain(ENTRIES), by=[SymbolicIdentity(), CertifiedNumerics()], source=SHEET)
+@claim(on=Domain(ENTRIES), by=[SymbolicIdentity(), CertifiedNumerics()], source=NOTE)
 def node_wise_regression_when_all_is_observed():
     """At ρ = 1 the weights, continuous there, are −P_ij/P_ii, the regression of a feature on all others, for three
     features: the pseudo-likelihood."""
@@ -269,7 +269,7 @@ def node_wise_regression_when_all_is_observed():
     return equal([row.subs(rho, 1) for row in first_row()], [-P[0, j] / P[0, 0] for j in (1, 2)])
 
 
-@claim(on=Domain(ENTRIES), by=[SymbolicIdentity()], source=SHEET)
+@claim(on=Domain(ENTRIES), by=[SymbolicIdentity()], source=NOTE)
 def marginal_regressions_when_little_is_observed():
     """As ρ → 0 the weights tend to Σ_ij/Σ_jj, the regression on one feature at a time, for three features."""
     return Limit(sp.cancel(first_row()[0]), rho, 0, s12 / s22)
@@ -281,7 +281,7 @@ k = sp.Symbol("k", integer=True, positive=True)
 queries, keys = sp.MatrixSymbol("Q", d, k), sp.MatrixSymbol("K", d, k)
 
 
-@claim(on=RATE, by=[Entrywise([{d: 2, k: 1}, {d: 3, k: 2}], draws=1)], source=SHEET)
+@claim(on=RATE, by=[Entrywise([{d: 2, k: 1}, {d: 3, k: 2}], draws=1)], source=NOTE)
 def low_rank_is_a_rayleigh_quotient():
     """For W = QKᵀ on all entries, R = tr Σ − ρ tr (QᵀQ)⁻¹QᵀΣHΣQ + ρ tr QᵀQ(K − K*)ᵀC(K − K*), K* = HΣQ(QᵀQ)⁻¹: in the
     span of Q a Rayleigh quotient of ΣHΣ, whose stationary points are the subsets of eigenvectors."""
@@ -295,7 +295,7 @@ def low_rank_is_a_rayleigh_quotient():
     )
 
 
-@claim(on=COVARIANCE, by=POINTS, source=SHEET)
+@claim(on=COVARIANCE, by=POINTS, source=NOTE)
 def incomplete_rows_turn_the_principal_axes():
     """CΣ − ΣC = (1 − ρ)(DΣ − ΣD), with the entries (1 − ρ)(Σ_ii − Σ_jj)Σ_ij: the principal axes of C are those of Σ
     only between features of one variance."""
@@ -314,7 +314,7 @@ def incomplete_rows_keep_the_principal_axes():
 shifted = GaussianVector("x", d, mean=mu, covariance=Sigma)
 
 
-@claim(on=RATE, by=BOTH, source=SHEET)
+@claim(on=RATE, by=BOTH, source=NOTE)
 def zero_imputation_with_a_mean():
     """For a mean μ, zero imputation and the best intercept μ − ρWμ, the risk on all entries is that of μ = 0 with
     D + Diag(μ²) in place of D in C: centring first is better."""
@@ -334,7 +334,7 @@ def second_at(rate: sp.Expr) -> sp.MatrixExpr:
 ORDERED = Domain({r1: (Q(7, 10), Q(8, 10)), r2: (Q(5, 10), Q(6, 10)), r3: (Q(4, 10), Q(9, 20))})
 
 
-@claim(on=ORDERED, by=BOTH, source=SHEET)
+@claim(on=ORDERED, by=BOTH, source=NOTE)
 def exchangeable_masks_on_all_entries():
     """Any exchangeable mask: R = tr Σ − 2r₁ tr WΣ + r₁ tr WCWᵀ with C at the effective rate r₂/r₁."""
     above, below = effective_rates("all", r1, r2, r3)
@@ -344,7 +344,7 @@ def exchangeable_masks_on_all_entries():
     )
 
 
-@claim(on=ORDERED, by=BOTH, source=SHEET)
+@claim(on=ORDERED, by=BOTH, source=NOTE)
 def exchangeable_masks_on_missing_entries():
     """Any exchangeable mask: R = (1 − r₁) tr Σ − 2(r₁ − r₂) tr W₀Σ + (r₁ − r₂) tr W₀CW₀ᵀ with C at the effective rate
     (r₂ − r₃)/(r₁ − r₂) = P(j, l observed, i missing)/P(j observed, i missing)."""
@@ -368,7 +368,7 @@ features = sp.Symbol("d", positive=True)
 a, b = sp.symbols("a b", positive=True)
 
 
-@claim(on=Domain({observed: (2, 4), features: (5, 9)}), by=[SymbolicIdentity(), CertifiedNumerics()], source=SHEET)
+@claim(on=Domain({observed: (2, 4), features: (5, 9)}), by=[SymbolicIdentity(), CertifiedNumerics()], source=NOTE)
 def effective_rate_of_a_fixed_number():
     """With exactly k of d entries observed the effective rate is (k − 1)/(d − 1) on all entries and (k − 1)/(d − 2) on
     missing ones."""
@@ -376,7 +376,7 @@ def effective_rate_of_a_fixed_number():
     return equal(rates, [(observed - 1) / (features - 1), (observed - 1) / (features - 2)])
 
 
-@claim(on=Domain({a: (1, 5), b: (1, 5)}), by=[SymbolicIdentity(), CertifiedNumerics()], source=SHEET)
+@claim(on=Domain({a: (1, 5), b: (1, 5)}), by=[SymbolicIdentity(), CertifiedNumerics()], source=NOTE)
 def effective_rate_of_a_random_rate():
     """With a rate from Beta(a, b) for each row the effective rate is (a + 1)/(a + b + 1) on all entries and
     (a + 1)/(a + b + 2) on missing ones."""
@@ -384,7 +384,7 @@ def effective_rate_of_a_random_rate():
     return equal(rates, [(a + 1) / (a + b + 1), (a + 1) / (a + b + 2)])
 
 
-@claim(on=Domain({}), by=[Entrywise([{d: 3}, {d: 4}], draws=1)], source=SHEET)
+@claim(on=Domain({}), by=[Entrywise([{d: 3}, {d: 4}], draws=1)], source=NOTE)
 def exactly_two_observed():
     """With exactly k = 2 entries observed R = (1 − k/d) Σ_i (Σ_ii − (k/(d−1)) (2W₀Σ − W₀CW₀ᵀ)_ii), C at the rate
     (k − 1)/(d − 2); at its minimum W₀C = Σ off the diagonal and the bracket is Σ_ii − (k/(d−1)) Σ_{i,−i}w_i."""
@@ -398,7 +398,7 @@ def exactly_two_observed():
 nested = sp.Symbol("rho_a", positive=True)
 
 
-@claim(on=Domain({rho: (Q(1, 10), Q(9, 10)), nested: (Q(1, 10), Q(9, 10))}), by=BOTH, source=SHEET)
+@claim(on=Domain({rho: (Q(1, 10), Q(9, 10)), nested: (Q(1, 10), Q(9, 10))}), by=BOTH, source=NOTE)
 def two_nested_masks():
     """Natural missingness at the rate ρ and, of what is observed, an artificial mask at the rate ρ_a, the loss on what
     the second one hides: ρ(1 − ρ_a) times [tr Σ − 2q tr W₀Σ + q tr W₀CW₀ᵀ] with C at the product q = ρρ_a."""
@@ -447,7 +447,7 @@ def least_prediction() -> sp.Expr:
     return sigma**2 + quad(theta_star, Sigma) - rho * dot(theta_star, Sigma * inverse * Sigma * theta_star)
 
 
-@claim(on=NOISY, by=SIZES, source=SHEET)
+@claim(on=NOISY, by=SIZES, source=NOTE)
 def best_linear_prediction():
     """R = σ² + θ*ᵀΣθ* − ρθ*ᵀΣHΣθ* + ρ|θ − HΣθ*|²_C: θ = C⁻¹Σθ* is the only minimum."""
     best = inverse * Sigma * theta_star

@@ -883,7 +883,7 @@ def printed_value(name: str, tokens: int, variance: int, expr: Callable[[], sp.E
             Rat(1, 2 * 10 ** len(digits.split(".")[1])) ** 2,
         ),
         EVERYWHERE,
-        "theory sheet, by quadrature in floats",
+        "a secondary note, by quadrature in floats",
         (CertifiedNumerics(),),
     )
 
@@ -1162,7 +1162,7 @@ def best_ratio(k: int) -> sp.Expr:
     return (1 - 2 * best) ** Rat(-k, 2) * (1 / best + 1 / (1 - 2 * best)) / (k + 1)
 
 
-@claim(on=EVERYWHERE, by=[CertifiedNumerics()], source="theory sheet, printed values")
+@claim(on=EVERYWHERE, by=[CertifiedNumerics()], source="a secondary note, printed values")
 def values_of_the_optimal_temperature():
     """e*(1) = 0.2324081, e*(2) = 0.1909830, e*(3) = 0.1614835, e*(4) = 0.1396204 and the ratios to linear attention
     4.218, 3.697, 3.442 at k = 1, 2, 3, 2.972 at 10, 2.745 at 100 and 2.721 at 1000, each to its last digit."""
@@ -1269,7 +1269,7 @@ def frozen_gain(power: int, printed: str) -> Claim:
             Rat(1, 2000) ** 2,
         ),
         EVERYWHERE,
-        "Derrida (1981) for the frozen phase; theory sheet, printed values",
+        "Derrida (1981) for the frozen phase; a secondary note, printed values",
         (CertifiedNumerics(),),
     )
 
