@@ -17,6 +17,7 @@ from sympy.matrices.expressions.diagonal import DiagonalMatrix, DiagonalOf
 
 from theory.domain import Domain
 from theory.statement import Statement
+from theory.variables import Dot, dot
 from theory.words import covariances
 
 __all__ = ["covariances_in", "expressions_of", "generic_values", "letters", "matrices_in", "with_values"]
@@ -143,6 +144,8 @@ def _rebuilt(expr: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
         explicit = _ENTRY_BY_ENTRY.get(type(expr))
         if explicit is not None and all(isinstance(arg, sp.MatrixBase) or not arg.args for arg in args):
             return sp.ImmutableMatrix(explicit(*args))
+    if isinstance(expr, Dot):
+        return dot(*args)
     made = expr if tuple(args) == expr.args else expr.func(*args)
     return made.doit() if isinstance(made, _ALGEBRA) and any(isinstance(arg, sp.MatrixBase) for arg in args) else made
 
