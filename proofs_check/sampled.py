@@ -160,6 +160,7 @@ def _second_moment(written: _WrittenOut) -> sp.Expr:
     names = " ".join(f"w{i}" for i in range(len(written.variables)))
     scalars = gaussians(names, mean=written.mean, covariance=written.covariance)
     square = written.expr.xreplace(dict(zip(written.variables, scalars, strict=True))) ** 2
+    # Upwards by far more than the rounding to a float, and by nothing that a resolution would notice.
     return sp.Rational(float(ball(E(square), {}, 20)) * (1 + 1e-9))
 
 
